@@ -1,0 +1,140 @@
+"""What is said about events: match, alert, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from kubewitness.model.ledger import Ledger
+
+
+class Severity(StrEnum):
+    """How bad, in rising order. Source: Sigma specification, `level`."""
+
+    INFORMATIONAL = "informational"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Position from 0 (informational) to 4 (critical)."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule matched an event. Fields are the command line contract of `scan --matches`."""
+
+    rule_id: str
+    catalogue: tuple[str, ...]
+    severity: Severity
+    audit_id: str | None
+    stage: str | None
+    source: str
+    line: int | None
+    at: datetime | None
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One event of an alert.
+
+    Attributes:
+        audit_id: id of its request.
+        stage: stage it records.
+        source: file it was read from.
+        line: line it begins on, from 1.
+        at: when it happened (UTC, naive).
+        details: further columns of the events table by name, without those that are null; already redacted.
+    """
+
+    audit_id: str | None
+    stage: str | None
+    source: str
+    line: int | None
+    at: datetime | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Matches of one cause, grouped: one rule, one actor, one cluster, one stretch of time.
+
+    Attributes:
+        rule_id: id of the rule.
+        title: its title.
+        severity: its severity.
+        catalogue: ids of the detections it covers.
+        techniques: ATT&CK technique ids.
+        cluster: cluster, or None when the log does not say.
+        actor: effective identity, or None (a 401 has none).
+        source_ips: distinct addresses that the server observed.
+        user_agents: distinct user agents.
+        objects: distinct objects as `resource/namespace/name`, parts that are absent left out.
+        first_at: time of the first event (UTC, naive).
+        last_at: time of the last event.
+        count: number of requests (stages of one request count once).
+        events: the events, in order of time.
+        explanation: one sentence in plain words.
+        next_steps: what to check next.
+    """
+
+    rule_id: str
+    title: str
+    severity: Severity
+    catalogue: tuple[str, ...]
+    techniques: tuple[str, ...]
+    cluster: str | None
+    actor: str | None
+    source_ips: tuple[str, ...]
+    user_agents: tuple[str, ...]
+    objects: tuple[str, ...]
+    first_at: datetime | None
+    last_at: datetime | None
+    count: int
+    events: tuple[AlertEvent, ...]
+    explanation: str
+    next_steps: str
+
+    @property
+    def object(self) -> str | None:
+        """The object, or the first of them with how many more there are."""
+        if not self.objects:
+            return None
+        more = len(self.objects) - 1
+        return f"{self.objects[0]} (+{more})" if more else self.objects[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer of a scan.
+
+    Attributes:
+        ledger: what became of every record.
+        alerts: by severity, worst first, then by time.
+        matches: one per rule and event, in the order of reading; empty unless asked for.
+        clusters: names of the clusters seen.
+        first_at: time of the earliest event.
+        last_at: time of the latest event.
+        rules: number of rules that ran.
+        remarks: sentences about what the log could not show or what was left out.
+        duration_s: seconds the scan took.
+    """
+
+    ledger: Ledger
+    alerts: tuple[Alert, ...]
+    matches: tuple[Match, ...]
+    clusters: tuple[str, ...]
+    first_at: datetime | None
+    last_at: datetime | None
+    rules: int
+    remarks: tuple[str, ...]
+    duration_s: float

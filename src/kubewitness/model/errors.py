@@ -1,0 +1,41 @@
+"""What can go wrong for reasons that the user can mend.
+
+KubewitnessError
+├── UsageError         the command was asked for something it cannot do
+├── UnreadableError    nothing of the input could be read
+└── RuleError          a rule cannot be loaded
+"""
+
+from __future__ import annotations
+
+
+class KubewitnessError(Exception):
+    """An error to show without a traceback.
+
+    Attributes:
+        message: what is wrong.
+        where: file, line or JSON path, or None.
+        hint: what to do about it, or None.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\nhint: {self.hint}" if self.hint else text
+
+
+class UsageError(KubewitnessError):
+    """The command was asked for something it cannot do."""
+
+
+class UnreadableError(KubewitnessError):
+    """Nothing of the input could be read."""
+
+
+class RuleError(KubewitnessError):
+    """A rule cannot be loaded."""

@@ -1,0 +1,183 @@
+"""The events table: one row per audit event, names = API names in snake_case.
+
+Source: audit.k8s.io/v1 Event (kubernetes/apiserver types.go), plus provenance and the derived facts. Every
+reader, rule, hunt and page of documentation takes the columns from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Group(StrEnum):
+    """What a column belongs to."""
+
+    PROVENANCE = "provenance"
+    EVENT = "event"
+    USER = "user"
+    OBJECT = "object"
+    RESPONSE = "response"
+    BODY = "body"
+    FACT = "fact"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the events table.
+
+    Attributes:
+        name: snake_case name in the table.
+        type: type in the engine (DuckDB's spelling).
+        api: the API's own dotted name, or None where the API has none.
+        group: what it belongs to.
+        about: one sentence for people, without a full stop.
+    """
+
+    name: str
+    type: str
+    api: str | None
+    group: Group
+    about: str
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the column holds a list of values."""
+        return self.type.endswith("[]")
+
+
+def _columns(group: Group, *rows: tuple[str, str, str | None, str]) -> tuple[Column, ...]:
+    return tuple(Column(name, type_, api, group, about) for name, type_, api, about in rows)
+
+
+PROVENANCE = _columns(
+    Group.PROVENANCE,
+    ("cluster", "VARCHAR", None, "Cluster the event is from: resource id, path, log group, or --cluster"),
+    ("source", "VARCHAR", None, "File the record was read from, `-` for standard input"),
+    ("line", "BIGINT", None, "Line of the source on which the record begins, from 1"),
+    ("truncated", "BOOLEAN", None, "Whether the record was cut, or its bodies replaced, before it got here"),
+    ("logged_at", "TIMESTAMP", None, "Time the envelope gives (UTC), where there is an envelope"),
+)
+
+API = (
+    *_columns(
+        Group.EVENT,
+        ("audit_id", "VARCHAR", "auditID", "Id of the request; clients may choose it"),
+        ("level", "VARCHAR", "level", "Metadata, Request or RequestResponse"),
+        ("stage", "VARCHAR", "stage", "RequestReceived, ResponseStarted, ResponseComplete or Panic"),
+        ("verb", "VARCHAR", "verb", "Request verb; the lower-case HTTP method where there is no resource"),
+        ("request_uri", "VARCHAR", "requestURI", "Path and query of the request"),
+        ("request_received_at", "TIMESTAMP", "requestReceivedTimestamp", "When the server got the request (UTC)"),
+        ("stage_at", "TIMESTAMP", "stageTimestamp", "When the stage was reached (UTC)"),
+        ("user_agent", "VARCHAR", "userAgent", "What the client says it is"),
+        ("source_ips", "VARCHAR[]", "sourceIPs", "Addresses; only the last one is the server's own observation"),
+        ("annotations", "JSON", "annotations", "Authorization decision and reason, admission and other remarks"),
+        (
+            "authentication_metadata",
+            "JSON",
+            "authenticationMetadata",
+            "How the request was authenticated (Kubernetes 1.36 and newer)",
+        ),
+    ),
+    *_columns(
+        Group.USER,
+        ("username", "VARCHAR", "user.username", "Who authenticated"),
+        ("user_uid", "VARCHAR", "user.uid", "Uid of who authenticated"),
+        ("groups", "VARCHAR[]", "user.groups", "Groups of who authenticated"),
+        ("user_extra", "JSON", "user.extra", "Token id, pod and node of the token, Entra object id"),
+        ("impersonated_username", "VARCHAR", "impersonatedUser.username", "Whom they acted as"),
+        ("impersonated_uid", "VARCHAR", "impersonatedUser.uid", "Uid they acted as"),
+        ("impersonated_groups", "VARCHAR[]", "impersonatedUser.groups", "Groups they acted as"),
+        ("impersonated_extra", "JSON", "impersonatedUser.extra", "Extra values they acted with"),
+    ),
+    *_columns(
+        Group.OBJECT,
+        ("api_group", "VARCHAR", "objectRef.apiGroup", "API group; empty for the core group"),
+        ("api_version", "VARCHAR", "objectRef.apiVersion", "API version of the object"),
+        ("resource", "VARCHAR", "objectRef.resource", "Resource, in the plural"),
+        ("subresource", "VARCHAR", "objectRef.subresource", "Subresource, such as exec, log, status, token"),
+        ("namespace", "VARCHAR", "objectRef.namespace", "Namespace; null for cluster-wide requests"),
+        ("name", "VARCHAR", "objectRef.name", "Name as the request gave it; see object_name"),
+        ("object_uid", "VARCHAR", "objectRef.uid", "Uid of the object"),
+        ("resource_version", "VARCHAR", "objectRef.resourceVersion", "Resource version of the object"),
+    ),
+    *_columns(
+        Group.RESPONSE,
+        ("code", "INTEGER", "responseStatus.code", "HTTP status code of the answer"),
+        ("status", "VARCHAR", "responseStatus.status", "Success or Failure"),
+        ("status_reason", "VARCHAR", "responseStatus.reason", "Machine-readable reason of a failure"),
+        ("status_message", "VARCHAR", "responseStatus.message", "Message of a failure"),
+    ),
+    *_columns(
+        Group.BODY,
+        ("request_object", "JSON", "requestObject", "Request body as JSON text; for a patch, the patch"),
+        ("response_object", "JSON", "responseObject", "Response body as JSON text"),
+    ),
+)
+
+FACTS = _columns(
+    Group.FACT,
+    ("at", "TIMESTAMP", None, "When it happened (UTC): received, else older timestamp, stage, envelope"),
+    ("actor", "VARCHAR", None, "Effective identity: whom the request acted as, else who authenticated"),
+    ("actor_kind", "VARCHAR", None, "user, service_account, node, control_plane or anonymous"),
+    ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),
+    ("source_ip", "VARCHAR", None, "The one address that the server observed itself (the last)"),
+    ("source_network", "VARCHAR", None, "Network of source_ip: /24 of an IPv4 address, /48 of an IPv6 address"),
+    ("request_path", "VARCHAR", None, "Request URI without its query"),
+    ("action", "VARCHAR", None, "What the request was for, by either verb: see the list of actions"),
+    ("exec_command", "VARCHAR", None, "Command of an exec, out of the URI, its words joined by spaces"),
+    ("exec_container", "VARCHAR", None, "Container of an exec or attach, out of the URI"),
+    ("dry_run", "BOOLEAN", None, "Whether the request asked not to be carried out"),
+    ("allowed", "BOOLEAN", None, "Whether it was authorised: the decision, else what the code proves"),
+    ("succeeded", "BOOLEAN", None, "Whether it was carried out: code 101 or 2xx"),
+    ("authorized_by", "VARCHAR", None, "What allowed it, for people: binding, Azure role assignment, system:masters"),
+    ("authorized_binding", "VARCHAR", None, "Binding or role assignment that allowed it"),
+    ("authorized_role", "VARCHAR", None, "Role that allowed it"),
+    ("object_name", "VARCHAR", None, "Name of the object, also where the server generated it"),
+    ("owner_kind", "VARCHAR", None, "Kind of the controller that owns the object"),
+    ("privileged", "BOOLEAN", None, "Whether any container is privileged"),
+    ("host_pid", "BOOLEAN", None, "Whether the pod shares the node's process ids"),
+    ("host_ipc", "BOOLEAN", None, "Whether the pod shares the node's IPC"),
+    ("host_network", "BOOLEAN", None, "Whether the pod shares the node's network"),
+    ("host_paths", "VARCHAR[]", None, "Paths of the node that the pod mounts, without trailing slash"),
+    ("capabilities", "VARCHAR[]", None, "Linux capabilities that any container adds, without CAP_"),
+    ("images", "VARCHAR[]", None, "Images of all containers"),
+    ("service_account", "VARCHAR", None, "Service account that the pod runs as"),
+    ("pod_commands", "VARCHAR[]", None, "Command and arguments of each container, joined by spaces"),
+    ("role_verbs", "VARCHAR[]", None, "Verbs that the role's rules grant"),
+    ("role_resources", "VARCHAR[]", None, "Resources that the role's rules name"),
+    ("role_api_groups", "VARCHAR[]", None, "API groups that the role's rules name"),
+    ("role_ref_kind", "VARCHAR", None, "Role or ClusterRole that a binding gives"),
+    ("role_ref", "VARCHAR", None, "Name of the role that a binding gives"),
+    ("subjects", "VARCHAR[]", None, "To whom a binding gives it: `User x`, `Group x`, `ServiceAccount ns/x`"),
+)
+
+COLUMNS = (*PROVENANCE, *API, *FACTS)
+BY_NAME = {column.name: column for column in COLUMNS}
+BY_API = {column.api: column for column in API if column.api is not None}
+
+
+class Action(StrEnum):
+    """Values of the fact `action`. Source: subresources and verbs of the Kubernetes API."""
+
+    EXEC = "exec"
+    ATTACH = "attach"
+    PORT_FORWARD = "port_forward"
+    PROXY = "proxy"
+    TOKEN_REQUEST = "token_request"
+    EVICT = "evict"
+    EPHEMERAL_CONTAINER = "ephemeral_container"
+    APPROVE = "approve"
+    BIND = "bind"
+    ESCALATE = "escalate"
+    IMPERSONATE = "impersonate"
+
+
+class ActorKind(StrEnum):
+    """Values of the fact `actor_kind`."""
+
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+    NODE = "node"
+    CONTROL_PLANE = "control_plane"
+    ANONYMOUS = "anonymous"
