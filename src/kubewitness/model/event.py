@@ -117,7 +117,7 @@ API = (
 
 FACTS = _columns(
     Group.FACT,
-    ("at", "TIMESTAMP", None, "When it happened (UTC): received, else older timestamp, stage, envelope"),
+    ("happened_at", "TIMESTAMP", None, "When it happened (UTC): received, else older timestamp, stage, envelope"),
     ("actor", "VARCHAR", None, "Effective identity: whom the request acted as, else who authenticated"),
     ("actor_kind", "VARCHAR", None, "user, service_account, node, control_plane or anonymous"),
     ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),

@@ -1,0 +1,286 @@
+"""One sentence in plain words for an alert: who did what, from where, why it was allowed.
+
+    alice@contoso.com opened a shell in pod web-0 (namespace shop) from 203.0.113.7; allowed by
+    ClusterRoleBinding ops-admins
+
+The verb phrase is the rule's own template, in the past tense (`opened a shell in {object}`); rules without
+one get a general phrase by action and verb. When every request was refused or failed, the phrase turns into
+"tried to open ..., and was refused (403)"; a phrase that tells the outcome itself ("was refused ...") stays.
+
+A placeholder without a value never leaves a hole. The important ones become a noun ("a command",
+"somebody"); any other goes together with the quotes around it and the preposition or article before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+
+from kubewitness.alert.objects import distinct_objects, singular, summarize
+from kubewitness.alert.outcome import Result, describe_failures, results_of
+from kubewitness.alert.verbs import as_attempt
+from kubewitness.model.event import BY_NAME
+
+if TYPE_CHECKING:
+    from kubewitness.model.alert import AlertEvent
+    from kubewitness.model.rule import RuleInfo
+
+_MOST_LISTED = 3
+_LONGEST_VALUE = 120
+
+Details = Sequence[Mapping[str, Any]]
+
+
+def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> str:
+    """Explain an alert in one sentence, without a full stop.
+
+    Args:
+        rule: the rule; its `explain` is the phrase.
+        events: its events with redacted details; never changed.
+        count: number of requests, which may be more than `events` hold.
+
+    Returns:
+        The sentence. Text from the log stands in it as it is; who shows it must escape it for the place.
+    """
+    details = [event.details for event in events]
+    template = rule.explain or _general_phrase(details)
+    names = placeholders(template)
+    results = results_of(events)
+    phrase = _fill(template, details, count)
+    failure = None if _tells_outcome(template) else describe_failures(results)
+    if failure is not None:
+        phrase = as_attempt(phrase)
+    sentence = f"{_who(details, results, names)} {phrase}"
+    objects = distinct_objects(details)
+    if count > 1 and count != len(objects) and "count" not in names:
+        is_plain = len(objects) <= 1 and ", " not in template
+        sentence += f" {count:,} times" if is_plain else f", {count:,} requests"
+    if not names & {"source_ip", "source_ips", "source_network"}:
+        sources = source_addresses(details)
+        sentence += f" from {listed(sources, 'address', 'addresses')}" if sources else ""
+    sentence += f", {failure}" if failure else ""
+    return "; ".join((sentence, *_clauses(details, results, names, is_failed=failure is not None)))
+
+
+def placeholders(template: str) -> set[str]:
+    """Names in braces in a template. A template with broken braces has none: it is shown as it is."""
+    try:
+        return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError:
+        return set()
+
+
+def unknown_placeholders(template: str) -> set[str]:
+    """Placeholders that no event can fill: neither a column of the events table nor a special one."""
+    return {name for name in placeholders(template) if name not in BY_NAME and name not in _SPECIAL}
+
+
+def source_addresses(details: Details) -> list[str]:
+    """Distinct addresses that the server observed itself: of several in one event, only the last is."""
+    found = (
+        each.get("source_ip") or next(iter(reversed(each.get("source_ips") or ())), None) for each in details
+    )
+    return list(dict.fromkeys(str(address) for address in found if address))
+
+
+def listed(
+    values: Sequence[str], noun: str = "more", nouns: str = "more", *, most: int = _MOST_LISTED
+) -> str:
+    """List values in words: "a, b and c"; beyond `most` of them "a, b, c and 4 more"."""
+    shown = [shorten(value) for value in values[:most]]
+    more = len(values) - len(shown)
+    if more:
+        shown.append(f"{more:,} more" if noun == "more" else f"{more:,} more {noun if more == 1 else nouns}")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def shorten(text: str, longest: int = _LONGEST_VALUE) -> str:
+    """Cut a text for a sentence; the cut is marked."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _who(details: Details, results: Sequence[Result], names: set[str]) -> str:
+    users = list(dict.fromkeys(each.get("username") or each.get("actor") for each in details))
+    if users in ([], [None]):
+        is_turned_away = bool(results) and all(result.code == 401 for result in results)  # noqa: PLR2004 - HTTP
+        return (
+            "somebody without valid credentials" if is_turned_away else "somebody whom the log does not name"
+        )
+    known = [str(user) for user in users if user]
+    assumed = _distinct(details, "impersonated_username")
+    if len(known) == 1 and assumed and not names & {"impersonated_username", "impersonated_groups", "actor"}:
+        groups = [group for group in _distinct(details, "impersonated_groups") if group == "system:masters"]
+        group = f" in group {groups[0]}" if groups else ""
+        return f"{shorten(known[0])} (as {listed(assumed)}{group})"
+    return listed(known, "actor", "actors")
+
+
+def _clauses(details: Details, results: Sequence[Result], names: set[str], *, is_failed: bool) -> list[str]:
+    clauses: list[str] = []
+    failed = sum(result.is_failure for result in results)
+    if 0 < failed < len(results):
+        clauses.append(f"{failed:,} of {len(results):,} requests did not succeed")
+    reasons = _distinct(details, "authorized_by")
+    if reasons and not is_failed and not names & {"authorized_by", "authorized_binding"}:
+        clauses.append(f"allowed by {listed(reasons, most=2)}")
+    if details and all(each.get("dry_run") for each in details):
+        clauses.append("a dry run, so nothing was changed")
+    cut = sum(bool(each.get("truncated")) for each in details)
+    if cut and len(details) == 1:
+        clauses.append("the record was cut, so parts of it are missing")
+    elif cut:
+        clauses.append(f"{cut:,} of {len(details):,} records were cut, so parts of them are missing")
+    return clauses
+
+
+def _distinct(details: Details, column: str) -> list[str]:
+    found: dict[str, None] = {}
+    for each in details:
+        value = each.get(column)
+        values = value if isinstance(value, list | tuple) else [value]
+        found |= dict.fromkeys(_as_text(item) for item in values if item is not None and item != "")
+    return list(found)
+
+
+def _as_text(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _resources(details: Details) -> str | None:
+    pairs = ((each.get("resource"), each.get("subresource")) for each in details)
+    names = [f"{name}/{sub}" if sub else str(name) for name, sub in dict.fromkeys(pairs) if name]
+    return listed(names, most=5) if names else None
+
+
+def _role(details: Details) -> str | None:
+    pairs = ((each.get("role_ref_kind"), each.get("role_ref")) for each in details)
+    names = [f"{kind} {name}" if kind else str(name) for kind, name in dict.fromkeys(pairs) if name]
+    if not names:
+        roles = [each for each in distinct_objects(details) if each.resource in {"roles", "clusterroles"}]
+        names = [
+            f"{singular(each.resource).replace('role', 'Role')} {each.bare}" for each in roles if each.name
+        ]
+    return listed(names) if names else None
+
+
+def _command(details: Details) -> str | None:
+    commands = _distinct(details, "exec_command") or _distinct(details, "pod_commands")
+    return listed(commands) if commands else None
+
+
+def _objects(details: Details) -> str | None:
+    names = [each.in_words for each in distinct_objects(details)]
+    return listed(names) if names else None
+
+
+_SPECIAL: Mapping[str, Callable[[Details], str | None] | None] = {
+    "object": lambda details: summarize(distinct_objects(details)),
+    "objects": _objects,
+    "count": None,
+    "resources": _resources,
+    "role": _role,
+    "command": _command,
+}
+_NOUNS = {
+    "object": "an object that the log does not name",
+    "objects": "objects that the log does not name",
+    "name": "something that the log does not name",
+    "object_name": "something that the log does not name",
+    "resources": "resources that the log does not name",
+    "resource": "a resource that the log does not name",
+    "role": "a role",
+    "role_ref": "a role",
+    "subjects": "somebody",
+    "command": "a command",
+    "exec_command": "a command",
+    "impersonated_username": "somebody else",
+    "actor": "somebody",
+    "username": "somebody",
+    "namespace": "a namespace that the log does not name",
+    "request_path": "a path that the log does not give",
+    "request_uri": "a path that the log does not give",
+    "verb": "use",
+    "images": "an image that the log does not name",
+    "host_paths": "a path of the node",
+    "capabilities": "capabilities that the log does not name",
+    "service_account": "a service account that the log does not name",
+    "source_ip": "an address that the log does not give",
+    "source_network": "a network that the log does not give",
+}
+_LEAD_IN = re.compile(
+    r"(?:[\s,:;]+(?:in|to|of|on|from|by|with|as|for|at|into|through|via|using|over|named|called|the|a|an|and|or))*"
+    r"[\s,:;(\[\"'`]*$"
+)
+
+
+def _value(name: str, details: Details) -> str | None:
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(details)
+    values = _distinct(details, name) if name in BY_NAME else []
+    return listed(values) if values else None
+
+
+def _fill(template: str, details: Details, count: int) -> str:
+    """Fill a template. Field access and formats (`{a.b}`, `{a!r}`) are not offered and count as absent."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError:
+        return template
+    text, closing, after_one = "", "", False
+    for literal, name, _, _ in parts:
+        literal = literal.removeprefix(closing) if closing else literal  # noqa: PLW2901 - the rest of it
+        text += re.sub(r"^( \w+)s\b", r"\1", literal) if after_one else literal
+        closing, after_one = "", name == "count" and count == 1
+        if name is None:
+            continue
+        value = f"{count:,}" if name == "count" else _value(name, details)
+        if value is not None:
+            text += value
+            continue
+        opening = text[-1:] if text[-1:] in {"`", '"', "'", "("} else ""
+        closing = {"(": ")"}.get(opening, opening)
+        text = text.removesuffix(opening) + _NOUNS[name] if name in _NOUNS else _LEAD_IN.sub("", text)
+    return " ".join(text.split())
+
+
+def _tells_outcome(template: str) -> bool:
+    return (
+        re.match(r"(?:was|were|had|tried|failed|attempted|could)\b|.*\b(?:refused|denied|failed)\b", template)
+        is not None
+    )
+
+
+_BY_ACTION = {
+    "exec": "ran `{exec_command}` in {object}",
+    "attach": "attached to {object}",
+    "port_forward": "forwarded a port of {object}",
+    "proxy": "sent requests through {object}",
+    "token_request": "requested a token for {object}",
+    "evict": "evicted {object}",
+    "ephemeral_container": "added a debug container to {object}",
+    "approve": "approved {object}",
+}
+_BY_VERB = {
+    "get": "read {object}",
+    "head": "read {object}",
+    "list": "listed {object}",
+    "watch": "watched {object}",
+    "create": "created {object}",
+    "update": "changed {object}",
+    "patch": "changed {object}",
+    "delete": "deleted {object}",
+    "deletecollection": "deleted {object}",
+}
+
+
+def _general_phrase(details: Details) -> str:
+    actions, verbs = _distinct(details, "action"), _distinct(details, "verb")
+    if len(actions) == 1 and all(each.get("action") for each in details) and actions[0] in _BY_ACTION:
+        return _BY_ACTION[actions[0]]
+    if len(verbs) == 1 and verbs[0] in _BY_VERB:
+        return _BY_VERB[verbs[0]]
+    return "made {count} requests on {object}" if distinct_objects(details) else "made {count} requests"

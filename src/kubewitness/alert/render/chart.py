@@ -1,0 +1,106 @@
+"""The chart of a page: events of alerts over time by severity, as a drawing (SVG) that needs no script."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from kubewitness.alert.render.fields import rfc3339
+from kubewitness.model.alert import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kubewitness.model.alert import Alert
+
+_MOST_BINS = 72
+_STEPS = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (
+        *(60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800),
+        *(2_592_000, 31_536_000),
+    )
+)
+_START = datetime(2000, 1, 3)  # noqa: DTZ001 - a Monday; times in the model are naive UTC
+
+
+def bin_width(first: datetime, last: datetime) -> timedelta:
+    """Choose the width of a bar: a round one, from a minute to a year, that gives at most 72 bars."""
+    return next((step for step in _STEPS if (last - first) / step < _MOST_BINS - 1), _STEPS[-1])
+
+
+def bins(alerts: Sequence[Alert]) -> list[dict[str, str | int]]:
+    """Count the events of alerts by time and severity.
+
+    Returns:
+        One row per piece of a bar: `start` and `end` in time, `low` and `high` in events, `severity`. The
+        worst severity stands at the foot.
+    """
+    times = [(event.at, alert.severity) for alert in alerts for event in alert.events if event.at is not None]
+    if not times:
+        return []
+    step = bin_width(min(at for at, _ in times), max(at for at, _ in times))
+    counted = Counter(((at - _START) // step, severity) for at, severity in times)
+    tops: Counter[int] = Counter()
+    rows: list[dict[str, str | int]] = []
+    for (index, severity), events in sorted(counted.items(), key=lambda item: (item[0][0], -item[0][1].rank)):
+        rows.append(
+            {
+                "start": rfc3339(_START + index * step) or "",
+                "end": rfc3339(_START + (index + 1) * step) or "",
+                "severity": severity.value,
+                "low": tops[index],
+                "high": tops[index] + events,
+            }
+        )
+        tops[index] += events
+    return rows
+
+
+def draw(alerts: Sequence[Alert]) -> str | None:
+    """Draw the chart as SVG; None when no event of an alert has a time.
+
+    Its text takes the colour of the text around it, and its bars the page's colours `--critical`, `--high`
+    and so on. It holds nothing that comes from the log but times and counts.
+    """
+    rows = bins(alerts)
+    if not rows:
+        return None
+    import altair as alt  # noqa: PLC0415 - slow to import, and only this format needs it
+
+    severities = [severity.value for severity in reversed(Severity)]
+    times = [event.at for alert in alerts for event in alert.events if event.at is not None]
+    is_short = max(times) - min(times) < timedelta(days=2)
+    # One date or time per label: at midnight a short chart names the day.
+    labels = "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : '%b %d')"
+    time_axis = alt.Axis(labelOverlap=True, grid=False, tickCount=10)
+    time_axis.labelExpr = labels if is_short else "utcFormat(datum.value, '%Y-%m-%d')"
+    chart = (
+        alt.Chart(alt.InlineData(values=rows), width=880, height=130, background="transparent")
+        .mark_rect(stroke="var(--raised)", strokeWidth=0.5)
+        .encode(
+            x=alt.X("start:T", title=None, scale=alt.Scale(type="utc"), axis=time_axis),
+            x2=alt.X2("end:T"),
+            y=alt.Y("low:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4, format="d")),
+            y2=alt.Y2("high:Q"),
+            color=alt.Color(
+                "severity:N",
+                legend=None,
+                scale=alt.Scale(domain=severities, range=[f"var(--{name})" for name in severities]),
+            ),
+        )
+        .configure_axis(
+            labelColor="currentColor",
+            domainColor="var(--line)",
+            tickColor="var(--line)",
+            gridColor="var(--line)",
+            labelFont="system-ui, sans-serif",
+            labelFontSize=11,
+        )
+        .configure_view(stroke=None)
+    )
+    out = StringIO()
+    chart.save(out, format="svg")
+    return out.getvalue()

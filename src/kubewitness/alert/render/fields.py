@@ -1,0 +1,118 @@
+"""The report as plain values, for every format that machines read. Names and order are a contract."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kubewitness.model.alert import Severity
+
+if TYPE_CHECKING:
+    from kubewitness.model.alert import Alert, AlertEvent, Match, Report
+    from kubewitness.model.ledger import Ledger, Rejection
+
+Fields = dict[str, Any]
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """Write a time (naive = UTC) as kube-apiserver does: RFC 3339 with six digits and `Z`."""
+    if at is None:
+        return None
+    at = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    return at.isoformat(timespec="microseconds") + "Z"
+
+
+def event_fields(event: AlertEvent) -> Fields:
+    """One event of an alert: where to find its record."""
+    return {
+        "audit_id": event.audit_id,
+        "stage": event.stage,
+        "source": event.source,
+        "line": event.line,
+        "at": rfc3339(event.at),
+    }
+
+
+def alert_fields(alert: Alert) -> Fields:
+    """One alert."""
+    return {
+        "rule_id": alert.rule_id,
+        "title": alert.title,
+        "severity": alert.severity.value,
+        "catalogue": list(alert.catalogue),
+        "techniques": list(alert.techniques),
+        "cluster": alert.cluster,
+        "actor": alert.actor,
+        "source_ips": list(alert.source_ips),
+        "user_agents": list(alert.user_agents),
+        "object": alert.object,
+        "objects": list(alert.objects),
+        "first_at": rfc3339(alert.first_at),
+        "last_at": rfc3339(alert.last_at),
+        "count": alert.count,
+        "events": [event_fields(event) for event in alert.events],
+        "explanation": alert.explanation,
+        "next_steps": alert.next_steps,
+    }
+
+
+def match_fields(match: Match) -> Fields:
+    """One match of a rule and an event."""
+    return {
+        "rule_id": match.rule_id,
+        "catalogue": list(match.catalogue),
+        "severity": match.severity.value,
+        "audit_id": match.audit_id,
+        "stage": match.stage,
+        "source": match.source,
+        "line": match.line,
+        "at": rfc3339(match.at),
+        "actor": match.actor,
+    }
+
+
+def rejection_fields(rejection: Rejection) -> Fields:
+    """One record or source that could not be read."""
+    return {"reason": rejection.reason, "origin": str(rejection.origin)}
+
+
+def ledger_fields(ledger: Ledger) -> Fields:
+    """The ledger: counts of records, the first rejected one, and the sources that could not be read."""
+    return {
+        "read": ledger.read,
+        "events": ledger.events,
+        "partial": ledger.partial,
+        "duplicates": ledger.duplicates,
+        "other": ledger.other,
+        "rejected": ledger.rejected,
+        "first_rejected": rejection_fields(ledger.rejections[0]) if ledger.rejections else None,
+        "unreadable": [rejection_fields(each) for each in ledger.unreadable],
+    }
+
+
+def summary_fields(report: Report) -> Fields:
+    """The answer in figures: alerts by severity, clusters, time span, rules, remarks, seconds it took."""
+    by_severity = Counter(alert.severity for alert in report.alerts)
+    return {
+        "alerts": len(report.alerts),
+        "by_severity": {each.value: by_severity[each] for each in reversed(Severity)},
+        "clusters": list(report.clusters),
+        "first_at": rfc3339(report.first_at),
+        "last_at": rfc3339(report.last_at),
+        "rules": report.rules,
+        "remarks": list(report.remarks),
+        "duration_s": round(report.duration_s, 3),
+    }
+
+
+# What JSON may hold raw but a terminal must not get: C1 controls, DEL, direction marks, lone surrogates.
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def to_json(value: Any) -> str:
+    """Write a value as one line of JSON that is safe to print: control characters are escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

@@ -1,0 +1,38 @@
+"""The command line: parses, calls one use case, renders. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+
+from kubewitness import __version__
+
+app = App(
+    name="kubewitness",
+    help="Ask Kubernetes audit logs who did what, whether it was allowed, and what they could not see.",
+    version=__version__,
+    help_epilogue="Short alias: kw. Data goes to stdout, everything else to stderr; NO_COLOR is honoured.",
+)
+app.command("kubewitness.cli.scan:scan")
+app.command("kubewitness.cli.rules:app", name="rules")
+
+EXIT_MET = 1
+EXIT_UNUSABLE = 2
+
+
+def main() -> None:
+    """Entry point of the command."""
+    from kubewitness.model.errors import KubewitnessError  # noqa: PLC0415 - help must come quickly
+
+    try:
+        result = app(exit_on_error=False, print_error=False)
+    except KubewitnessError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is the front end
+        sys.exit(EXIT_UNUSABLE)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_UNUSABLE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)

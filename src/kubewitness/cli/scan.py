@@ -1,0 +1,121 @@
+"""`kubewitness scan`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from kubewitness.model.alert import Severity
+from kubewitness.model.errors import UsageError
+from kubewitness.model.rule import RuleClass
+
+if TYPE_CHECKING:
+    from kubewitness.model.alert import Report
+
+EXIT_MET = 1
+
+
+class Format(StrEnum):
+    """How to print the report."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+    HTML = "html"
+
+
+def scan(  # noqa: PLR0913 - one parameter per option
+    *paths: Annotated[str, Parameter(help="Files, directories, globs, or - for standard input.")],
+    rules: Annotated[
+        list[Path] | None, Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=())
+    ] = None,
+    builtin_rules: Annotated[bool, Parameter(help="Run the builtin rules.")] = True,
+    rule_class: Annotated[
+        list[RuleClass] | None,
+        Parameter(name="--class", help="Noise classes to run; core when not given.", negative=()),
+    ] = None,
+    min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.INFORMATIONAL,
+    since: Annotated[str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")] = None,
+    until: Annotated[str | None, Parameter(help="Leave out events from this time on.")] = None,
+    cluster: Annotated[str | None, Parameter(help="Name of the cluster where the log does not say.")] = None,
+    format: Annotated[Format, Parameter(name=["--format", "-f"], help="How to print the report.")] = Format.TABLE,  # noqa: A002
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
+    matches: Annotated[bool, Parameter(help="List every match of a rule with an event.", negative="")] = False,
+    fail_on: Annotated[
+        Severity | None, Parameter(help="Exit with 1 when there is an alert of this severity or above.")
+    ] = None,
+    strict: Annotated[bool, Parameter(help="Exit with 1 when anything could not be read.", negative="")] = False,
+    reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
+    quiet: Annotated[bool, Parameter(help="No remarks on standard error.", negative="")] = False,
+) -> int:
+    """Read audit logs in any shape and report what happened.
+
+    Examples:
+        kubewitness scan audit.log
+
+        kubewitness scan insights-logs-kube-audit/ --format html -o report.html
+
+        zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high
+    """
+    from kubewitness.alert.render import FORMATS  # noqa: PLC0415 - the engine is imported when a scan runs
+    from kubewitness.app.scan import ScanOptions  # noqa: PLC0415
+    from kubewitness.app.scan import scan as run  # noqa: PLC0415
+    from kubewitness.detect.pack import load_pack  # noqa: PLC0415
+
+    if not paths:
+        raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
+    pack = load_pack(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE])
+    options = ScanOptions(
+        min_severity=min_severity,
+        since=_moment(since),
+        until=_moment(until),
+        cluster=cluster,
+        matches=matches,
+        reveal=reveal,
+    )
+    report = run(paths, pack, options)
+    if output is None:
+        FORMATS[format](report, sys.stdout)
+    else:
+        try:
+            with output.open("w", encoding="utf-8", newline="") as out:
+                FORMATS[format](report, out)
+        except OSError as error:
+            raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    if not quiet:
+        _say(report, output)
+    return _exit_code(report, fail_on, strict=strict)
+
+
+def _say(report: Report, output: Path | None) -> None:
+    for item in report.ledger.unreadable:
+        print(f"warning: {item.origin}: {item.reason}", file=sys.stderr)  # noqa: T201 - this is the front end
+    if output is not None:
+        ledger = report.ledger
+        print(  # noqa: T201
+            f"{ledger.read} records read, {len(report.alerts)} alerts written to {output}", file=sys.stderr
+        )
+
+
+def _exit_code(report: Report, fail_on: Severity | None, *, strict: bool) -> int:
+    if strict and (report.ledger.rejected or report.ledger.unreadable):
+        return EXIT_MET
+    if fail_on and any(alert.severity.rank >= fail_on.rank for alert in report.alerts):
+        return EXIT_MET
+    return 2 if not report.ledger.read and report.ledger.unreadable else 0
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"`{text}` is no time", hint="write 2026-11-17 or 2026-11-17T08:00:00Z") from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,0 +1,1 @@
+"""One module per format; `kubewitness.decode.reading` finds them here. They do not know each other."""

@@ -1,0 +1,84 @@
+"""What became of a record: an event, a record of another category, or a rejection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An audit event, whole or salvaged.
+
+    Attributes:
+        text: one JSON object on one line, valid UTF-8, with the field names of audit.k8s.io/v1 Event, at
+            most 100 levels deep, without NUL and without lone surrogates. Of a key that occurs twice both
+            are kept.
+        line: line on which its record begins, from 1.
+        cluster: cluster the record names, or None.
+        logged_at: time of the envelope (RFC 3339), for events that lost or never had their own, or None.
+        truncated: whether anything is missing: a cut record, a body that was replaced or dropped, or the
+            server's own mark `audit.k8s.io/truncated`.
+        partial: whether it was salvaged from a cut or damaged record.
+    """
+
+    text: bytes
+    line: int
+    cluster: str | None = None
+    logged_at: str | None = None
+    truncated: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A control-plane log of another category.
+
+    Attributes:
+        line: line on which its record begins, from 1.
+        category: what it is, in the words of its source.
+    """
+
+    line: int
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that is neither.
+
+    Attributes:
+        line: line on which it begins, from 1.
+        reason: why, for people.
+    """
+
+    line: int
+    reason: str
+
+
+Outcome = Event | Other | Rejected
+
+
+def canonical_line(event: Event, source: int) -> bytes:
+    """Write an event as the one line of NDJSON that the engine reads.
+
+    Args:
+        event: the event.
+        source: number of the source it was read from.
+
+    Returns:
+        `{"source":3,"line":17,"cluster":..,"logged_at":..,"truncated":..,"partial":..,"event":{...}}` and a
+        newline.
+    """
+    head = msgspec.json.encode(
+        {
+            "source": source,
+            "line": event.line,
+            "cluster": event.cluster,
+            "logged_at": event.logged_at,
+            "truncated": event.truncated,
+            "partial": event.partial,
+        }
+    )
+    return b'%b,"event":%b}\n' % (head[:-1], event.text)

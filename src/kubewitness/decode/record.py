@@ -1,0 +1,137 @@
+"""A record on its way through its wrappings, and the protocol that a format fulfils."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from kubewitness.decode.json_text import array_items, string_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import msgspec
+
+    from kubewitness.decode.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the wrappings around a record have said so far.
+
+    Attributes:
+        line: line on which the record begins, from 1.
+        cluster: cluster, as soon as a wrapping named it.
+        logged_at: time (RFC 3339), as soon as a wrapping named it.
+        cut: whether a wrapping was cut, so that what is inside may lack something.
+        level: number of wrappings.
+    """
+
+    line: int
+    cluster: str | None = None
+    logged_at: str | None = None
+    cut: bool = False
+    level: int = 0
+
+    def inside(
+        self, *, cluster: str | None = None, logged_at: str | None = None, cut: bool = False
+    ) -> Envelope:
+        """Go one wrapping deeper; what the inner wrapping says goes before what the outer one said."""
+        return replace(
+            self,
+            cluster=cluster or self.cluster,
+            logged_at=logged_at or self.logged_at,
+            cut=cut,
+            level=self.level + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One JSON object, parsed one level deep; its members stay text until somebody looks inside.
+
+    Attributes:
+        text: its JSON text, always well-formed (a cut record has been repaired).
+        fields: its members. Of a key that occurs twice the last one.
+        envelope: what is known from around it.
+        open: number of containers that were open where its text was cut; 0 when it is whole. The cut always
+            runs through the last member of each container.
+        problem: why the text had to be repaired, for people, or None.
+        pruned: whether parts were dropped because they were nested too deeply.
+    """
+
+    text: bytes
+    fields: dict[str, msgspec.Raw]
+    envelope: Envelope
+    open: int = 0
+    problem: str | None = None
+    pruned: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the record, or what it was wrapped in, was cut."""
+        return self.open > 0 or self.envelope.cut
+
+    @property
+    def line(self) -> int:
+        """Line on which the record begins."""
+        return self.envelope.line
+
+    def string(self, key: str) -> str | None:
+        """Give a member that is a string, else None."""
+        raw = self.fields.get(key)
+        return None if raw is None else string_of(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What a wrapping held: text to decode in its turn.
+
+    Attributes:
+        text: text of the record inside, JSON or another format.
+        envelope: what is known from around it.
+        open: number of its containers that were open at the cut, when its text has been repaired already.
+    """
+
+    text: bytes
+    envelope: Envelope
+    open: int = 0
+
+
+class ObjectFormat(Protocol):
+    """A format whose records are JSON objects: a module in `formats` with `unwrap`.
+
+    Formats know their own records only and claim disjoint sets of objects. `CUT_TEXTS` are the paths (keys,
+    without indices) of strings that hold a record as text: cut ones are kept, to be salvaged in their turn.
+    """
+
+    CUT_TEXTS: frozenset[tuple[str, ...]]
+
+    def unwrap(self, record: Record) -> Iterable[Outcome | Inner] | None:
+        """Give the outcomes and inner records of a record, or None when it is of another format."""
+
+
+class TextFormat(Protocol):
+    """A format whose records are lines of text: a module in `formats` with `unwrap_text`."""
+
+    def unwrap_text(self, text: bytes, envelope: Envelope) -> Iterable[Outcome | Inner] | None:
+        """Give the outcomes and inner records of a line, or None when it is of another format."""
+
+
+def items_of(record: Record, raw: msgspec.Raw | None, depth: int) -> list[tuple[msgspec.Raw, int]]:
+    """Split an array inside a record into its items.
+
+    Args:
+        record: the record.
+        raw: the array.
+        depth: number of containers around each item, in the record.
+
+    Returns:
+        Each item with the number of its own containers that were open at the cut (0 for all but the last).
+        Empty when it is no array.
+    """
+    items = array_items(raw) if raw is not None else None
+    if not items:
+        return []
+    last = len(items) - 1
+    return [(item, max(0, record.open - depth) if index == last else 0) for index, item in enumerate(items)]

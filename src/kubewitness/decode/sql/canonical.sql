@@ -1,0 +1,12 @@
+-- One row per event that was decoded one by one.
+SELECT
+    source AS source_id,
+    line AS record_line,
+    cluster AS record_cluster,
+    logged_at::TIMESTAMP AS logged_at,
+    partial,
+    truncated AS record_truncated,
+    NULL::VARCHAR AS other_category,
+    TRUE AS fits,
+    unnest(event)
+FROM lines

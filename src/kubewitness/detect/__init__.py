@@ -1,0 +1,1 @@
+"""Sigma rules become predicates, predicates become one plan, matches become correlations."""

@@ -1,0 +1,94 @@
+"""Loading rules from folders: the builtin pack and the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubewitness.detect.sigma import parse_rules
+from kubewitness.model.errors import RuleError
+from kubewitness.model.rule import RuleClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kubewitness.detect.rule import Rule
+
+_SUFFIXES = (".yml", ".yaml")
+_TEST_SUFFIX = ".test.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Rules that run together, each id once."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def alerting(self) -> tuple[Rule, ...]:
+        """Rules whose matches are alerts."""
+        return tuple(rule for rule in self.rules if rule.alerts)
+
+
+def load_pack(
+    folders: Sequence[Path] = (), *, builtin: bool = True, classes: Iterable[RuleClass] = tuple(RuleClass)
+) -> Pack:
+    """Load rules; a later folder's rule replaces an earlier one of the same id.
+
+    Args:
+        folders: folders (searched through) or single files.
+        builtin: whether the rules of this package come first.
+        classes: noise classes wanted; bases of correlations stay as long as somebody counts them.
+
+    Raises:
+        RuleError: a rule cannot be loaded, or two of one folder share an id.
+    """
+    found: dict[str, Rule] = {}
+    if builtin:
+        with as_file(files("kubewitness").joinpath("rules")) as folder:
+            found |= _load(folder, shown=Path("rules"))
+    for folder in folders:
+        found |= _load(folder, shown=folder)
+    wanted = frozenset(classes)
+    chosen = {rule_id: rule for rule_id, rule in found.items() if rule.info.rule_class in wanted or not rule.alerts}
+    counted = {base for rule in chosen.values() if rule.correlation for base in rule.correlation.rules}
+    for rule in chosen.values():
+        for base in rule.correlation.rules if rule.correlation else ():
+            if base not in found:
+                raise RuleError(f"counts matches of `{base}`, which is not loaded", where=rule.info.path)
+    return Pack(tuple(rule for rule_id, rule in found.items() if rule_id in counted or (rule_id in chosen and rule.alerts)))
+
+
+def rule_files(folder: Path) -> list[Path]:
+    """Files of rules under a folder, sorted; the file itself when it is one."""
+    if folder.is_file():
+        return [folder]
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in _SUFFIXES and not path.name.endswith(_TEST_SUFFIX) and path.is_file()
+    )
+
+
+def _load(folder: Path, shown: Path) -> dict[str, Rule]:
+    if not folder.exists():
+        raise RuleError("no such folder or file", where=str(shown))
+    paths = rule_files(folder)
+    found: dict[str, Rule] = {}
+    for path in paths:
+        name = str(shown / path.relative_to(folder)) if folder.is_dir() else str(shown)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RuleError(f"cannot be read: {error}", where=name) from error
+        for rule in parse_rules(text, name):
+            if rule.info.id in found:
+                raise RuleError(
+                    f"id `{rule.info.id}` is already taken by {found[rule.info.id].info.path}",
+                    where=name,
+                    hint="give each rule a `name` of its own",
+                )
+            found[rule.info.id] = rule
+    return found

@@ -1,0 +1,272 @@
+"""All rules as one query.
+
+An event is first classified by verb, resource and subresource: each value stands for a set of rule groups, as bits, and
+the bits that all three share (the gate) are the groups whose necessary conditions the event fulfils. Only the rules of
+those groups are asked. What matched is a bit per rule; everything else about the event is kept only where a bit is set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kubewitness.facts import LATE
+from kubewitness.query.lower import field_text, lower
+from kubewitness.query.needs import ABSENT, Needs, needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kubewitness.detect.pack import Pack
+    from kubewitness.detect.rule import Rule
+    from kubewitness.query.fields import Field
+
+WORD_BITS = 63
+"""Rules, or groups, per column of bits: what a signed 64-bit integer holds without its sign."""
+
+DIALECT = "duckdb"
+
+# Kept of an event that any rule, or base of a correlation, matched.
+_NARROW = {
+    "cluster": "VARCHAR", "audit_id": "VARCHAR", "stage": "VARCHAR", "actor": "VARCHAR", "source_ip": "VARCHAR",
+    "user_agent": "VARCHAR", "verb": "VARCHAR", "resource": "VARCHAR", "subresource": "VARCHAR", "namespace": "VARCHAR",
+    "object_name": "VARCHAR", "code": "INTEGER",
+}  # fmt: skip
+# Kept besides of an event that a rule which alerts matched.
+_WIDE = {
+    "username": "VARCHAR", "impersonated_username": "VARCHAR", "actor_kind": "VARCHAR", "groups": "VARCHAR[]",
+    "source_ips": "VARCHAR[]", "request_uri": "VARCHAR", "api_group": "VARCHAR", "level": "VARCHAR",
+    "status_reason": "VARCHAR", "status_message": "VARCHAR", "action": "VARCHAR", "exec_command": "VARCHAR",
+    "exec_container": "VARCHAR", "dry_run": "BOOLEAN", "allowed": "BOOLEAN", "succeeded": "BOOLEAN",
+    "authorized_by": "VARCHAR", "authorized_role": "VARCHAR", "privileged": "BOOLEAN", "host_pid": "BOOLEAN",
+    "host_ipc": "BOOLEAN", "host_network": "BOOLEAN", "host_paths": "VARCHAR[]", "capabilities": "VARCHAR[]",
+    "images": "VARCHAR[]", "service_account": "VARCHAR", "pod_commands": "VARCHAR[]", "owner_kind": "VARCHAR",
+    "role_verbs": "VARCHAR[]", "role_resources": "VARCHAR[]", "role_ref_kind": "VARCHAR", "role_ref": "VARCHAR",
+    "subjects": "VARCHAR[]", "truncated": "BOOLEAN",
+}  # fmt: skip
+_SAME_NAME = {"cluster": "record_cluster"}
+
+DETAILS = (*_NARROW, *_WIDE)
+"""Columns of `staged` that say what an event was about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bit:
+    """Where a rule's answer stands: a column `matched_<word>` and a bit in it."""
+
+    word: int
+    bit: int
+
+    @property
+    def mask(self) -> int:
+        """The bit as a number."""
+        return 1 << self.bit
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run over `events`.
+
+    Attributes:
+        rules: the rules, in the order of their bits; correlations have none and come last.
+        bits: rule id to where its answer stands.
+        above: named queries over `events`.
+        select: query over them: one row per record, in the columns of `staged`.
+        staged: columns of the table that takes the rows, and their types.
+        kept_fields: field name to the column of `staged` that holds its text where a rule needs it later.
+    """
+
+    rules: tuple[Rule, ...]
+    bits: dict[str, Bit]
+    above: tuple[tuple[str, str], ...]
+    select: str
+    staged: dict[str, str]
+    kept_fields: dict[str, str]
+
+
+def build_plan(pack: Pack) -> Plan:
+    """One plan for all rules of the pack."""
+    judged = [rule for rule in pack.rules if rule.predicate is not None]
+    bits = {rule.info.id: Bit(*divmod(index, WORD_BITS)) for index, rule in enumerate(judged)}
+    groups: dict[Needs, list[Rule]] = {}
+    for rule in judged:
+        assert rule.predicate is not None  # noqa: S101 - tells the type checker what `judged` means
+        groups.setdefault(needs(rule.predicate), []).append(rule)
+    gates = {need: Bit(*divmod(index, WORD_BITS)) for index, need in enumerate(groups)}
+    words = _count_words(bits.values())
+    kept, kept_columns = _kept_fields(pack.rules, bits)
+    above = (
+        ("gated", _gated(gates)),
+        ("judged", _judged(groups, gates, bits, words)),
+    )
+    columns = {**_IDENTITY, **{f"matched_{word}": "BIGINT" for word in range(words)}, **_NARROW, **_WIDE}
+    staged = {**columns, **dict.fromkeys(kept_columns, "VARCHAR")}
+    return Plan(
+        (*judged, *(rule for rule in pack.rules if rule.predicate is None)),
+        bits,
+        above,
+        _select(judged, bits, words, kept_columns),
+        staged,
+        kept,
+    )
+
+
+_IDENTITY = {
+    "source_id": "INTEGER",
+    "record_line": "BIGINT",
+    "outcome": "TINYINT",
+    "happened_at": "TIMESTAMP",
+    "record_key": "UBIGINT",
+    "time_key": "UBIGINT",
+    "request_key": "UBIGINT",
+}
+_IDENTITY_SQL = {
+    "source_id": "source_id",
+    "record_line": "record_line",
+    # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category
+    "outcome": "CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END",
+    "happened_at": "happened_at",
+    # The same record again has the same record_key and time_key; events without auditID are never the same.
+    "record_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, stage, verb, request_uri, username) END",
+    "time_key": "hash(record_cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
+    # All stages of one request have the same request_key.
+    "request_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, request_uri, username, request_received_at) ELSE hash(random()) END",
+}
+
+
+def _count_words(bits: Iterable[Bit]) -> int:
+    return max((bit.word + 1 for bit in bits), default=1)
+
+
+def _gated(gates: dict[Needs, Bit]) -> str:
+    words = range(_count_words(gates.values()))
+    columns = [
+        exp.alias_(
+            exp.BitwiseAnd(
+                this=exp.BitwiseAnd(
+                    this=_classify("verb", [(need.verbs, bit) for need, bit in gates.items()], word),
+                    expression=_classify("resource", [(need.resources, bit) for need, bit in gates.items()], word),
+                ),
+                expression=_classify("subresource", [(need.subresources, bit) for need, bit in gates.items()], word),
+            ),
+            f"gate_{word}",
+        )
+        for word in words
+    ]
+    return exp.select("*", *columns).from_("events").sql(DIALECT)
+
+
+def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, Bit]], word: int) -> exp.Expression:
+    """The groups that a value of the column admits, as bits of one word."""
+    admitted = [(values, bit.mask) for values, bit in needed if bit.word == word]
+    anything = sum(mask for values, mask in admitted if values is None)
+    named: dict[str, int] = {}
+    for values, mask in admitted:
+        for value in values or ():
+            named[value] = named.get(value, anything) | mask
+    by_mask: dict[int, list[str]] = {}
+    for value, mask in named.items():
+        if value != ABSENT:
+            by_mask.setdefault(mask, []).append(value)
+    case = exp.Case(default=_bigint(anything))
+    if ABSENT in named:
+        case = case.when(exp.Is(this=exp.column(column), expression=exp.null()), _bigint(named[ABSENT]))
+    for mask, values in by_mask.items():
+        case = case.when(exp.column(column).isin(*values), _bigint(mask))
+    return case if case.args.get("ifs") else _bigint(anything)
+
+
+def _judged(groups: dict[Needs, list[Rule]], gates: dict[Needs, Bit], bits: dict[str, Bit], words: int) -> str:
+    parts: list[list[exp.Expression]] = [[] for _ in range(words)]
+    for need, rules in groups.items():
+        gate = gates[need]
+        for word in range(words):
+            answers = [_answer(rule, bits[rule.info.id]) for rule in rules if bits[rule.info.id].word == word]
+            if answers:
+                parts[word].append(_when(_has_bit(f"gate_{gate.word}", gate), _any_bits(answers)))
+    columns = [
+        exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}") for word, answers in enumerate(parts)
+    ]
+    return exp.select("*", *columns).from_("gated").sql(DIALECT)
+
+
+def _answer(rule: Rule, bit: Bit) -> exp.Expression:
+    assert rule.predicate is not None  # noqa: S101 - only judged rules come here
+    return _when(lower(rule.predicate), _bigint(bit.mask))
+
+
+def _when(condition: exp.Expression, value: exp.Expression) -> exp.Expression:
+    return exp.Case(ifs=[exp.If(this=condition, true=value)], default=_bigint(0))
+
+
+def _any_bits(items: Sequence[exp.Expression]) -> exp.Expression:
+    result = items[0]
+    for item in items[1:]:
+        result = exp.BitwiseOr(this=result, expression=item)
+    return exp.paren(result)
+
+
+def _has_bit(column: str, bit: Bit) -> exp.Expression:
+    return exp.NEQ(
+        this=exp.paren(exp.BitwiseAnd(this=exp.column(column), expression=_bigint(bit.mask))), expression=_bigint(0)
+    )
+
+
+def _bigint(value: int) -> exp.Expression:
+    return exp.cast(exp.Literal.number(value), "bigint")
+
+
+def _mask_test(bits: Iterable[Bit], words: int) -> str:
+    masks = [0] * words
+    for bit in bits:
+        masks[bit.word] |= bit.mask
+    tests = [f"(matched_{word} & {mask}) <> 0" for word, mask in enumerate(masks) if mask]
+    return " OR ".join(tests) or "FALSE"
+
+
+def _kept_fields(rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str, str], dict[str, str]]:
+    """Fields that correlations and first-seen rules need later: name to column, and column to SQL."""
+    wanted: dict[str, tuple[Field, list[Bit]]] = {}
+    for rule in rules:
+        if rule.correlation:
+            counted = (rule.correlation.counted,) if rule.correlation.counted else ()
+            of = [bits[base] for base in rule.correlation.rules]
+            fields: tuple[Field, ...] = (*rule.correlation.group_by, *counted)
+        elif rule.first_seen:
+            of = [bits[rule.info.id]]
+            fields = (rule.first_seen.field, *rule.first_seen.by)
+        else:
+            continue
+        for field in fields:
+            wanted.setdefault(field.name, (field, []))[1].extend(of)
+    kept: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    for name, (field, of) in wanted.items():
+        if not field.path and field.column.name in _NARROW:
+            kept[name] = field.column.name
+            continue
+        kept[name] = f"kept_{len(columns)}"
+        value = LATE.get(field.column.name) if not field.path else None
+        value = value or field_text(field).sql(DIALECT)
+        columns[kept[name]] = f"CASE WHEN {_mask_test(of, _count_words(bits.values()))} THEN {value} END"
+    return kept, columns
+
+
+def _select(judged: Sequence[Rule], bits: dict[str, Bit], words: int, kept_columns: dict[str, str]) -> str:
+    any_match = _mask_test(bits.values(), words)
+    alerting = _mask_test([bits[rule.info.id] for rule in judged if rule.alerts], words)
+    columns = [f"{sql} AS {name}" for name, sql in _IDENTITY_SQL.items()]
+    columns += [f"matched_{word}" for word in range(words)]
+    for names, condition in ((_NARROW, any_match), (_WIDE, alerting)):
+        columns += [
+            f"CASE WHEN {condition} THEN {_SAME_NAME.get(name) or LATE.get(name) or _quoted(name)} END AS {_quoted(name)}"
+            for name in names
+        ]
+    columns += [f"{sql} AS {name}" for name, sql in kept_columns.items()]
+    return "SELECT\n    " + ",\n    ".join(columns) + "\nFROM judged"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

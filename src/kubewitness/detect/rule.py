@@ -1,0 +1,87 @@
+"""A rule, ready to be planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kubewitness.model.rule import RuleInfo
+    from kubewitness.query.fields import Field
+    from kubewitness.query.predicate import Predicate
+
+
+class CountKind(StrEnum):
+    """What a correlation counts. Source: Sigma correlation rules specification."""
+
+    EVENTS = "event_count"
+    VALUES = "value_count"
+
+
+class CountOrder(StrEnum):
+    """How the count is compared with the condition's figure."""
+
+    LESS = "<"
+    LESS_OR_EQUAL = "<="
+    GREATER = ">"
+    GREATER_OR_EQUAL = ">="
+    EQUAL = "="
+    NOT_EQUAL = "<>"
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A count over matches of base rules inside a sliding window of event time.
+
+    Attributes:
+        kind: requests, or distinct values of `counted`.
+        rules: ids of the base rules.
+        group_by: fields that the matches have in common.
+        counted: field whose distinct values count; None when requests count.
+        window_s: length of the window, in seconds.
+        order: how the count is compared.
+        threshold: with what.
+    """
+
+    kind: CountKind
+    rules: tuple[str, ...]
+    group_by: tuple[Field, ...]
+    counted: Field | None
+    window_s: int
+    order: CountOrder
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSeen:
+    """A value that an actor shows for the first time.
+
+    Attributes:
+        field: whose value is new.
+        by: fields that say whose history it is.
+        after: how many earlier requests make a history.
+    """
+
+    field: Field
+    by: tuple[Field, ...]
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule.
+
+    Attributes:
+        info: what people read about it.
+        predicate: what it says of one event; None for a correlation.
+        correlation: what it counts; None for a rule of single events.
+        first_seen: what must be new; None when nothing must.
+        alerts: whether its matches are alerts; false for the base of a correlation.
+    """
+
+    info: RuleInfo
+    predicate: Predicate | None
+    correlation: Correlation | None = None
+    first_seen: FirstSeen | None = None
+    alerts: bool = True

@@ -1,0 +1,300 @@
+"""Sigma documents become rules. Source: Sigma rules and correlation rules specification; pySigma parses them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import re2
+import yaml
+from sigma.collection import SigmaCollection
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
+from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+from sigma.types import (
+    SigmaBool,
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaCompareExpression,
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaString,
+    SpecialChars,
+)
+
+from kubewitness.detect.rule import Correlation, CountKind, CountOrder, FirstSeen, Rule
+from kubewitness.model.alert import Severity
+from kubewitness.model.errors import KubewitnessError, RuleError
+from kubewitness.model.rule import RuleClass, RuleInfo, RuleKind
+from kubewitness.query.fields import Field, find_field
+from kubewitness.query.predicate import (
+    And,
+    Compare,
+    Exists,
+    Flag,
+    InNetwork,
+    Keyword,
+    Not,
+    Number,
+    Operator,
+    Or,
+    Order,
+    Predicate,
+    Same,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TECHNIQUE = re.compile(r"^t\d{4}(\.\d{3})?$")
+_ORDERS = {"LT": Order.LESS, "LTE": Order.LESS_OR_EQUAL, "GT": Order.GREATER, "GTE": Order.GREATER_OR_EQUAL}
+_COUNT_ORDERS = {
+    "LT": CountOrder.LESS, "LTE": CountOrder.LESS_OR_EQUAL, "GT": CountOrder.GREATER, "GTE": CountOrder.GREATER_OR_EQUAL,
+    "EQ": CountOrder.EQUAL, "NEQ": CountOrder.NOT_EQUAL,
+}  # fmt: skip
+
+
+def parse_rules(text: str, path: str) -> list[Rule]:
+    """The rules of one file, in order.
+
+    Args:
+        text: one or more YAML documents.
+        path: shown in errors; its stem names a rule that has no `name`.
+
+    Raises:
+        RuleError: the file cannot be loaded; says where and why.
+    """
+    try:
+        documents = list(yaml.load_all(text, Loader=_LOADER))  # noqa: S506 - CSafeLoader is the safe loader in C
+        collection = SigmaCollection.from_dicts(documents)
+    except yaml.YAMLError as error:
+        raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
+    except (SigmaError, AttributeError, TypeError) as error:
+        raise RuleError(f"not a Sigma rule: {error}", where=path) from error
+    rules: list[Rule] = []
+    bases: set[str] = set()
+    names: dict[str, str] = {}
+    for document in collection.rules:
+        rule_id = _rule_id(document, path, taken=names.values())
+        names |= {key: rule_id for key in (document.name, str(document.id or "")) if key}
+        where = f"{path} ({rule_id})"
+        try:
+            rule = _rule(document, rule_id, path, names)
+        except (SigmaError, KubewitnessError) as error:
+            hint = error.hint if isinstance(error, KubewitnessError) else None
+            message = error.message if isinstance(error, KubewitnessError) else str(error)
+            raise RuleError(message, where=where, hint=hint) from error
+        if rule.correlation and not cast("SigmaCorrelationRule", document).generate:
+            bases |= set(rule.correlation.rules)
+        rules.append(rule)
+    return [_as_base(rule) if rule.info.id in bases else rule for rule in rules]
+
+
+def _as_base(rule: Rule) -> Rule:
+    return Rule(rule.info, rule.predicate, rule.correlation, rule.first_seen, alerts=False)
+
+
+def _rule_id(document: SigmaRule | SigmaCorrelationRule, path: str, taken: Any) -> str:
+    if document.name:
+        return str(document.name)
+    stem = re.sub(r"\.ya?ml$", "", path.replace("\\", "/").rpartition("/")[2])
+    return stem if stem not in taken else str(document.id or f"{stem}-{len(list(taken)) + 1}")
+
+
+def _rule(
+    document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, names: dict[str, str]
+) -> Rule:
+    own = document.custom_attributes
+    if isinstance(document, SigmaCorrelationRule):
+        correlation = _correlation(document, names)
+        return Rule(_info(document, rule_id, path, RuleKind.CORRELATION), None, correlation=correlation)
+    predicate = Or(tuple(_predicate(condition.parsed) for condition in document.detection.parsed_condition))
+    first_seen = _first_seen(own["first_seen"]) if "first_seen" in own else None
+    kind = RuleKind.FIRST_SEEN if first_seen else RuleKind.SINGLE
+    only = predicate.items[0] if len(predicate.items) == 1 else predicate
+    return Rule(_info(document, rule_id, path, kind), only, first_seen=first_seen)
+
+
+def _info(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, kind: RuleKind) -> RuleInfo:
+    own = document.custom_attributes
+    tags = [tag.name.lower() for tag in document.tags if tag.namespace == "attack"]
+    return RuleInfo(
+        id=rule_id,
+        title=document.title,
+        description=" ".join((document.description or "").split()),
+        severity=Severity(document.level.name.lower()) if document.level else Severity.MEDIUM,
+        kind=kind,
+        rule_class=RuleClass(own.get("class", RuleClass.CORE)),
+        catalogue=tuple(map(str, own.get("catalogue", ()))),
+        techniques=tuple(tag.upper() for tag in tags if _TECHNIQUE.match(tag)),
+        false_positives=tuple(map(str, document.falsepositives or ())),
+        explain=own.get("explain"),
+        next_steps=" ".join(str(own.get("next", "")).split()),
+        references=tuple(map(str, document.references or ())),
+        path=path,
+    )
+
+
+def _first_seen(spec: Any) -> FirstSeen:
+    try:
+        return FirstSeen(
+            find_field(spec["field"]), tuple(find_field(name) for name in spec["by"]), int(spec.get("after", 1))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RuleError(
+            "first_seen needs `field`, `by` (a list of fields) and `after` (a number)",
+            hint="first_seen: {field: source_network, by: [cluster, actor], after: 20}",
+        ) from error
+
+
+def _correlation(document: SigmaCorrelationRule, names: dict[str, str]) -> Correlation:
+    match document.type:
+        case SigmaCorrelationType.EVENT_COUNT:
+            kind = CountKind.EVENTS
+        case SigmaCorrelationType.VALUE_COUNT:
+            kind = CountKind.VALUES
+        case other:
+            raise RuleError(f"correlation type `{other.name.lower()}` is not supported yet")
+    condition = document.condition
+    if not isinstance(condition, SigmaCorrelationCondition):
+        raise RuleError("a count needs a condition such as `gte: 10`")
+    field = condition.fieldref[0] if isinstance(condition.fieldref, list) else condition.fieldref
+    references = [reference.reference for reference in document.rules or ()]
+    return Correlation(
+        kind=kind,
+        rules=tuple(names.get(reference, reference) for reference in references),
+        group_by=tuple(find_field(name) for name in document.group_by or ()),
+        counted=find_field(field) if field else None,
+        window_s=document.timespan.seconds,
+        order=_COUNT_ORDERS[condition.op.name],
+        threshold=int(condition.count),
+    )
+
+
+def _predicate(condition: Any) -> Predicate:
+    match condition:
+        case ConditionAND():
+            return And(tuple(map(_predicate, condition.args)))
+        case ConditionOR():
+            return Or(tuple(map(_predicate, condition.args)))
+        case ConditionNOT():
+            return Not(_predicate(condition.args[0]))
+        case ConditionFieldEqualsValueExpression():
+            return _test(find_field(condition.field), condition.value)
+        case ConditionValueExpression():
+            return Keyword(_plain(condition.value))
+        case None:
+            raise RuleError("the condition names nothing")
+        case _:
+            raise RuleError(f"the condition has a part that is not understood: {type(condition).__name__}")
+
+
+def _test(field: Field, value: Any) -> Predicate:  # noqa: PLR0911 - one return per kind of value
+    match value:
+        case SigmaExists():
+            return Exists(field) if value.exists else Not(Exists(field))
+        case SigmaNull():
+            return Not(Exists(field))
+        case SigmaBool():
+            return Flag(field, value.boolean)
+        case SigmaNumber():
+            return _number(field, float(value.number))
+        case SigmaCompareExpression():
+            return Compare(field, _ORDERS[value.op.name], float(value.number.number))
+        case SigmaCIDRExpression():
+            return InNetwork(field, value.network)
+        case SigmaRegularExpression():
+            return Text(field, Operator.REGEX, _regex(value), cased=True)
+        case SigmaFieldReference():
+            operator = Operator.EQUALS
+            if value.starts_with:
+                operator = Operator.STARTS_WITH
+            elif value.ends_with:
+                operator = Operator.ENDS_WITH
+            return Same(field, find_field(value.field), operator)
+        case SigmaExpansion():
+            return Or(tuple(_test(field, item) for item in value.values))
+        case SigmaString():
+            return _text(field, value)
+        case _:
+            raise RuleError(f"`{field.name}`: values of type {type(value).__name__} are not supported")
+
+
+def _number(field: Field, value: float) -> Predicate:
+    if field.path or field.column.type == "INTEGER":
+        return Number(field, value)
+    return Text(field, Operator.EQUALS, f"{value:g}", cased=True)
+
+
+def _text(field: Field, value: SigmaString) -> Predicate:
+    cased = isinstance(value, SigmaCasedString)
+    parts = list(value.s)
+    wild = [index for index, part in enumerate(parts) if not isinstance(part, str)]
+    plain = "".join(part for part in parts if isinstance(part, str))
+    many = SpecialChars.WILDCARD_MULTI
+    if any(parts[index] not in {many, SpecialChars.WILDCARD_SINGLE} for index in wild):
+        raise RuleError(f"`{field.name}`: placeholders have no value here")
+    if not wild:
+        return _plain_text(field, plain, cased=cased)
+    if parts == [many]:
+        return Exists(field)
+    shape = [index for index in wild if parts[index] is many]
+    if shape == wild:
+        last = len(parts) - 1
+        if wild == [last]:
+            return Text(field, Operator.STARTS_WITH, plain, cased)
+        if wild == [0]:
+            return Text(field, Operator.ENDS_WITH, plain, cased)
+        if wild == [0, last]:
+            return Text(field, Operator.CONTAINS, plain, cased)
+    return Text(field, Operator.LIKE, "".join(_pattern(parts)), cased)
+
+
+def _plain_text(field: Field, text: str, *, cased: bool) -> Predicate:
+    if not field.path and field.column.type == "BOOLEAN" and text.lower() in {"true", "false"}:
+        return Flag(field, text.lower() == "true")
+    if not field.path and field.column.type == "INTEGER" and text.isdigit():
+        return Number(field, int(text))
+    if not field.path and text == "" and not field.column.is_list:
+        return Not(Exists(field))  # the decoder leaves empty names absent
+    return Text(field, Operator.EQUALS, text, cased)
+
+
+def _pattern(parts: list[Any]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, str):
+            yield re.sub(r"([\\*?])", r"\\\1", part)
+        else:
+            yield "*" if part is SpecialChars.WILDCARD_MULTI else "?"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, SigmaString):
+        return "".join(part for part in value.s if isinstance(part, str))
+    return str(value)
+
+
+def _regex(value: SigmaRegularExpression) -> str:
+    flags = "".join(sorted(SigmaRegularExpression.sigma_to_re_flag[flag] for flag in value.flags))
+    pattern = f"(?{flags}){value.regexp.original}" if flags else str(value.regexp.original)
+    try:
+        re2.compile(pattern)
+    except re2.error as error:
+        raise RuleError(
+            f"regular expression `{pattern}` cannot run in the engine: {error}",
+            hint="the engine uses RE2: look-around and back-references are not there",
+        ) from error
+    return pattern

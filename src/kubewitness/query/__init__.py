@@ -1,0 +1,1 @@
+"""Predicates, the SQL they become, and the engine that runs it."""

@@ -1,0 +1,135 @@
+"""Predicates: what a rule says of one event, as a typed tree that knows no SQL.
+
+A predicate is true or false, never unknown: a test of an absent field is false, and its negation is true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    from kubewitness.query.fields import Field
+
+
+class Operator(StrEnum):
+    """How a text value is compared. Source: Sigma specification, modifiers."""
+
+    EQUALS = "equals"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+    LIKE = "like"
+    REGEX = "regex"
+
+
+class Order(StrEnum):
+    """How numbers are compared."""
+
+    LESS = "<"
+    LESS_OR_EQUAL = "<="
+    GREATER = ">"
+    GREATER_OR_EQUAL = ">="
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text value compared with a constant.
+
+    Attributes:
+        field: what is compared.
+        operator: how.
+        value: the constant; for LIKE a pattern of `*` and `?` in which a backslash takes away their meaning; for
+            REGEX a regular expression that matches anywhere.
+        cased: whether upper and lower case differ.
+    """
+
+    field: Field
+    operator: Operator
+    value: str
+    cased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number equal to a constant."""
+
+    field: Field
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A number above or below a constant."""
+
+    field: Field
+    order: Order
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A truth value that is this one."""
+
+    field: Field
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InNetwork:
+    """An address inside a network (IPv4 or IPv6)."""
+
+    field: Field
+    network: IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field is there."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Two fields have the same value."""
+
+    field: Field
+    other: Field
+    operator: Operator = Operator.EQUALS
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A text that stands anywhere in the event: in its URI, names, messages, bodies."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite."""
+
+    item: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of them; true when there are none."""
+
+    items: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of them; false when there are none."""
+
+    items: tuple[Predicate, ...]
+
+
+Predicate: TypeAlias = (
+    Text | Number | Compare | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
+)
