@@ -19,7 +19,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.objects import distinct_objects, singular, summarize
-from kubewitness.alert.outcome import Result, describe_failures, results_of
+from kubewitness.alert.outcome import UNAUTHENTICATED, Result, describe_failures, results_of
 from kubewitness.alert.verbs import as_attempt
 from kubewitness.model.event import BY_NAME
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kubewitness.model.rule import RuleInfo
 
 _MOST_LISTED = 3
-_LONGEST_VALUE = 120
+_LONGEST_VALUE = 160
 
 Details = Sequence[Mapping[str, Any]]
 
@@ -48,20 +48,32 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> str:
     template = rule.explain or _general_phrase(details)
     names = placeholders(template)
     results = results_of(events)
-    phrase = _fill(template, details, count)
+    main, aside = _split(template)
+    phrase = _fill(main, details, count)
     failure = None if _tells_outcome(template) else describe_failures(results)
     if failure is not None:
         phrase = as_attempt(phrase)
     sentence = f"{_who(details, results, names)} {phrase}"
     objects = distinct_objects(details)
     if count > 1 and count != len(objects) and "count" not in names:
-        is_plain = len(objects) <= 1 and ", " not in template
-        sentence += f" {count:,} times" if is_plain else f", {count:,} requests"
-    if not names & {"source_ip", "source_ips", "source_network"}:
-        sources = source_addresses(details)
-        sentence += f" from {listed(sources, 'address', 'addresses')}" if sources else ""
+        sentence += f" {count:,} times" if len(objects) <= 1 else f", {count:,} requests"
+    sources = source_addresses(details)
+    if sources and not names & {"source_ip", "source_ips", "source_network"}:
+        addresses = listed(sources, "address", "addresses")
+        sentence += f" ({addresses})" if re.search(r"\bfrom\b", main) else f" from {addresses}"
+    sentence += _fill(aside, details, count) if aside else ""
     sentence += f", {failure}" if failure else ""
     return "; ".join((sentence, *_clauses(details, results, names, is_failed=failure is not None)))
+
+
+def _split(template: str) -> tuple[str, str]:
+    """Split a phrase before its first aside (`, which ...`, ` and so ...`): the source goes before it."""
+    aside = _ASIDE.search(_ENCLOSED.sub(lambda match: "." * len(match.group()), template))
+    return (template, "") if aside is None else (template[: aside.start()], template[aside.start() :])
+
+
+_ASIDE = re.compile(r", (?!\.)| and so ")
+_ENCLOSED = re.compile(r"\([^()]*\)|\{[^{}]*\}|`[^`]*`")
 
 
 def placeholders(template: str) -> set[str]:
@@ -103,13 +115,13 @@ def shorten(text: str, longest: int = _LONGEST_VALUE) -> str:
 
 
 def _who(details: Details, results: Sequence[Result], names: set[str]) -> str:
-    users = list(dict.fromkeys(each.get("username") or each.get("actor") for each in details))
-    if users in ([], [None]):
-        is_turned_away = bool(results) and all(result.code == 401 for result in results)  # noqa: PLR2004 - HTTP
+    found = (each.get("username") or each.get("actor") for each in details)
+    known = list(dict.fromkeys(user for user in found if user))
+    if not known:
+        is_turned_away = bool(results) and all(result.code == UNAUTHENTICATED for result in results)
         return (
             "somebody without valid credentials" if is_turned_away else "somebody whom the log does not name"
         )
-    known = [str(user) for user in users if user]
     assumed = _distinct(details, "impersonated_username")
     if len(known) == 1 and assumed and not names & {"impersonated_username", "impersonated_groups", "actor"}:
         groups = [group for group in _distinct(details, "impersonated_groups") if group == "system:masters"]
@@ -203,16 +215,15 @@ _NOUNS = {
     "request_path": "a path that the log does not give",
     "request_uri": "a path that the log does not give",
     "verb": "use",
-    "images": "an image that the log does not name",
     "host_paths": "a path of the node",
-    "capabilities": "capabilities that the log does not name",
-    "service_account": "a service account that the log does not name",
     "source_ip": "an address that the log does not give",
     "source_network": "a network that the log does not give",
 }
+# What goes when a placeholder goes: a noun that introduces its value, and the small words before.
+_INTRODUCED = re.compile(r"\b(?:images?|verbs?|capabilities|service account|command)\s*$")
 _LEAD_IN = re.compile(
-    r"(?:[\s,:;]+(?:in|to|of|on|from|by|with|as|for|at|into|through|via|using|over|named|called|the|a|an|and|or))*"
-    r"[\s,:;(\[\"'`]*$"
+    r"(?:(?:[\s,:;]+|(?<=\()|^)(?:in|to|of|on|from|by|with|as|for|at|into|through|via|using|over|named|called|the"
+    r"|an?|and|or|images?|verbs?|capabilities|service account|command))*[\s,:;]*$"
 )
 
 
@@ -230,21 +241,30 @@ def _fill(template: str, details: Details, count: int) -> str:
         parts = list(Formatter().parse(template))
     except ValueError:
         return template
-    text, closing, after_one = "", "", False
-    for literal, name, _, _ in parts:
-        literal = literal.removeprefix(closing) if closing else literal  # noqa: PLW2901 - the rest of it
-        text += re.sub(r"^( \w+)s\b", r"\1", literal) if after_one else literal
-        closing, after_one = "", name == "count" and count == 1
+    text, closing, is_after_one = "", "", False
+    for index, (part, name, _, _) in enumerate(parts):
+        literal = part.removeprefix(closing)
+        literal = re.sub(r"^( \w+)s\b", r"\1", literal) if is_after_one else literal
+        closing, is_after_one = "", name == "count" and count == 1
         if name is None:
+            text += literal
             continue
         value = f"{count:,}" if name == "count" else _value(name, details)
-        if value is not None:
-            text += value
-            continue
-        opening = text[-1:] if text[-1:] in {"`", '"', "'", "("} else ""
-        closing = {"(": ")"}.get(opening, opening)
-        text = text.removesuffix(opening) + _NOUNS[name] if name in _NOUNS else _LEAD_IN.sub("", text)
-    return " ".join(text.split())
+        if value is None:
+            following = parts[index + 1][0] if index + 1 < len(parts) else ""
+            opening = literal[-1:] if literal[-1:] in _CLOSINGS else ""
+            closing = _CLOSINGS[opening] if opening and following.startswith(_CLOSINGS[opening]) else ""
+            literal = literal[:-1] if closing else literal
+            if name in _NOUNS and not _INTRODUCED.search(literal):
+                value = _NOUNS[name]
+            else:
+                literal = _LEAD_IN.sub("", literal)
+        text += literal + (value or "")
+    lead = " " if text.startswith(" ") else ""
+    return lead + " ".join(text.replace(" ()", "").split())
+
+
+_CLOSINGS = {"`": "`", '"': '"', "'": "'", "(": ")"}
 
 
 def _tells_outcome(template: str) -> bool:

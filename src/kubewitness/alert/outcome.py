@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from kubewitness.model.alert import AlertEvent
 
-_UNAUTHENTICATED = 401
+UNAUTHENTICATED = 401
 _FORBIDDEN = 403
 _FIRST_FAILURE = 400
 
@@ -37,7 +37,7 @@ class Result:
     @property
     def is_refusal(self) -> bool:
         """Whether the server refused it, rather than failed to carry it out."""
-        return self.is_failure and self.code in {None, _UNAUTHENTICATED, _FORBIDDEN}
+        return self.is_failure and self.code in {None, UNAUTHENTICATED, _FORBIDDEN}
 
     @property
     def is_admission(self) -> bool:

@@ -149,7 +149,7 @@ KNOWN = tuple(
         r"\bnpm_[A-Za-z0-9]{30,}",
         r"\bdckr_pat_[A-Za-z0-9_-]{20,}",
         r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{30,40}",  # Entra client secret
-        r"\b[a-z0-9]{6}\.(?=[a-z]*\d[a-z]*\d)(?=\d*[a-z])[a-z0-9]{16}\b",  # bootstrap token
+        r"\b[a-z0-9]{6}\.(?=[a-z]*\d[a-z]*\d)(?=[0-9a-f]*[g-z])[a-z0-9]{16}\b",  # bootstrap token
         (
             r"(?i)(?P<keep>\b(?:authorization|proxy-authorization|cookie|set-cookie)[\"']?\s{0,4}[:=]\s{0,4}"
             r"[\"']?(?:(?:bearer|basic|token|digest|negotiate)\s{1,4})?)[^\s\"']+"

@@ -192,7 +192,7 @@ def _redact_value(value: Any, key: str, *, is_secret: bool, depth: int) -> Any:
 
 
 def _redact_members(value: Mapping[Any, Any], *, is_secret: bool, depth: int) -> Iterator[tuple[str, Any]]:
-    is_secret = is_secret or value.get("kind") in {"Secret", "SecretList"}
+    is_secret = is_secret or value.get("kind") in ("Secret", "SecretList")
     name = value.get("name")
     is_secret_pair = isinstance(name, str) and is_secret_name(name)
     path = value.get("path") if "op" in value else None  # one operation of a JSON patch

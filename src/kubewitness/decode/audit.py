@@ -40,7 +40,7 @@ def is_audit_event(fields: Mapping[str, msgspec.Raw]) -> bool:
 
 def event_of(record: Record) -> Event:
     """Make the outcome of a record that is an audit event."""
-    return _event(record.text, record.envelope, partial=record.is_cut, pruned=record.pruned)
+    return _event(record.text, record.envelope, partial=record.is_cut)
 
 
 def event_of_fields(
@@ -54,23 +54,22 @@ def event_of_fields(
         envelope: what is known from around the event, by now.
         partial: whether a part had to be salvaged.
     """
-    return _event(
-        msgspec.json.encode(fields), envelope, partial=partial or record.is_cut, pruned=record.pruned
-    )
+    return _event(msgspec.json.encode(fields), envelope, partial=partial or record.is_cut)
 
 
-def _event(text: bytes, envelope: Envelope, *, partial: bool, pruned: bool) -> Event:
+def _event(text: bytes, envelope: Envelope, *, partial: bool) -> Event:
     text = clean_escapes(text)
     if b"\n" in text or b"\r" in text:
         text = text.translate(_LINE_BREAKS)  # in well-formed JSON they stand between tokens only
-    if depth_of(text) > MAX_DEPTH:
-        text, pruned = repair(text).text, True
+    is_too_deep = depth_of(text) > MAX_DEPTH
+    if is_too_deep:
+        text = repair(text, max_depth=MAX_DEPTH).text
     return Event(
         text=text,
         line=envelope.line,
         cluster=envelope.cluster,
         logged_at=envelope.logged_at,
-        truncated=partial or pruned or _is_truncated(text),
+        truncated=partial or is_too_deep or _is_truncated(text),
         partial=partial,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-MAX_DEPTH = 100
+MAX_DEPTH = 101  # an event whose bodies are 100 levels deep; the engine reads 128
 WHITESPACE = b" \t\r\n"
 _BLANK = WHITESPACE + b"\0"
 _BOM = b"\xef\xbb\xbf"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kubewitness.decode.json_text import Scanner, Status, tidy
 from kubewitness.decode.outcome import Outcome, Rejected
-from kubewitness.decode.reading import decode_text, is_record, is_structure
+from kubewitness.decode.reading import begins_record, decode_text, is_structure
 from kubewitness.decode.record import Envelope
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class _Joiner:
         if not text:
             if b"\0" in line:
                 yield Rejected(number, "not JSON: nothing but NUL bytes")
+            elif self._held:
+                self._hold(b"")  # keeps the count of lines
             return
         if self._held:
             if self._continues(text):
@@ -95,7 +97,7 @@ class _Joiner:
 
     def _continues(self, text: bytes) -> bool:
         """Whether a line goes on with the held ones, as opposed to being a record by itself, or nonsense."""
-        if text.startswith(b"{") and is_record(text.rstrip(b", \t")):
+        if begins_record(text):
             return False
         return self._scanner.copy().feed(text)[0] is not Status.BROKEN
 

@@ -13,7 +13,7 @@ class Event:
 
     Attributes:
         text: one JSON object on one line, valid UTF-8, with the field names of audit.k8s.io/v1 Event, at
-            most 100 levels deep, without NUL and without lone surrogates. Of a key that occurs twice both
+            most 101 levels deep, without NUL and without lone surrogates. Of a key that occurs twice both
             are kept.
         line: line on which its record begins, from 1.
         cluster: cluster the record names, or None.

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from kubewitness.decode import formats
+from kubewitness.decode.audit import is_audit_event
 from kubewitness.decode.json_text import (
     Scanner,
     Status,
@@ -20,7 +21,7 @@ from kubewitness.decode.json_text import (
     value_of,
 )
 from kubewitness.decode.outcome import Outcome, Rejected
-from kubewitness.decode.record import Envelope, Inner, ObjectFormat, Record, TextFormat
+from kubewitness.decode.record import Envelope, Inner, ObjectFormat, Record, TextFormat, items_of
 from kubewitness.decode.salvage import Repaired, repair
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _START = re.compile(
     rb'\{\s*+"(?:kind|apiVersion|level|auditID|stage|category|operationName|properties|records|resourceId|time|Cloud'
     rb'|TenantId|TimeGenerated|tables|messageType|insertId|protoPayload)"\s*+:'
 )
+_EVENT_START = re.compile(rb'\{"kind":"Event","apiVersion":"audit\.k8s\.io/')
 
 
 @cache
@@ -74,6 +76,13 @@ def is_record(text: bytes) -> bool:
     """
     fields = parse_object(text)
     return fields is not None and len(fields) > 1 and _is_known(Record(text, fields, Envelope(line=0)))
+
+
+def begins_record(text: bytes) -> bool:
+    """Whether a line begins a record of a known format, whole or cut, as opposed to going on with a larger one."""
+    if _START.match(text) is None:
+        return False
+    return is_record(text.rstrip(b", \t")) or is_record(repair(clean_escapes(text), _formats()[2]).text)
 
 
 def is_structure(text: bytes) -> bool:
@@ -145,21 +154,26 @@ def _decode_damaged(text: bytes, at: int, envelope: Envelope) -> Generator[Outco
     """Decode an object or array that does not end, and say where the next record begins."""
     rest = text[at:] if at else text
     repaired = repair(rest, _formats()[2])
-    end = len(text)
     if not repaired.open:
-        end = at + repaired.end
-    elif not repaired.cut:
-        end = at + (_next_start(rest, max(repaired.safe, 1)) or len(rest))
+        yield from _decode_repaired(repaired, envelope)
+        return at + repaired.end
+    if not repaired.cut:
+        start = _next_start(rest, max(repaired.safe, 1))
+    elif is_audit_event(parse_object(repaired.text) or {}):
+        # An event that was cut between two tokens may have swallowed the one that was written after it.
+        start = _next_start(rest, 1, _EVENT_START)
+    else:
+        start = None
+    if start is not None:
+        repaired = repair(rest[:start], _formats()[2])
     yield from _decode_repaired(repaired, envelope)
-    return end
+    return len(text) if start is None else at + start
 
 
 def _decode_repaired(repaired: Repaired, envelope: Envelope) -> Iterator[Outcome]:
     fields = parse_object(repaired.text)
     if fields is not None:
-        yield from _decode_object(
-            Record(repaired.text, fields, envelope, repaired.open, repaired.problem, repaired.pruned)
-        )
+        yield from _decode_object(Record(repaired.text, fields, envelope, repaired.open, repaired.problem))
     elif repaired.text.startswith(b"["):
         yield from _decode_array(repaired.text, envelope, repaired.open)
     else:
@@ -167,19 +181,15 @@ def _decode_repaired(repaired: Repaired, envelope: Envelope) -> Iterator[Outcome
 
 
 def _decode_array(text: bytes, envelope: Envelope, open_: int) -> Iterator[Outcome]:
-    items = array_items(text) or []
-    if items and not any(bytes(item).startswith((b"{", b"[")) for item in items):
-        yield Rejected(envelope.line, f"a JSON array of {_kind_of(bytes(items[0]))}s, not of audit events")
-        return
-    last = len(items) - 1
-    inside = envelope.inside()
-    if inside.level > _MAX_WRAPPINGS:
+    items = items_of(Record(text, {}, envelope, open_), text, depth=1)
+    if items and not any(item.text.startswith((b"{", b"[")) for item in items):
+        yield Rejected(envelope.line, f"a JSON array of {_kind_of(items[0].text)}s, not of audit events")
+    elif envelope.level >= _MAX_WRAPPINGS:
         yield Rejected(envelope.line, "wrapped too many times")
-        return
-    for index, item in enumerate(items):
-        is_last = index == last
-        own = inside.inside(cut=envelope.cut) if is_last else inside
-        yield from decode_text(bytes(item), own, max(0, open_ - 1) if is_last else 0)
+    else:
+        for item in items:
+            inside = envelope.inside(line=item.line, cut=envelope.cut and item is items[-1])
+            yield from decode_text(item.text, inside, item.open)
 
 
 def _decode_foreign(text: bytes, at: int, envelope: Envelope) -> Generator[Outcome, None, int]:
@@ -192,13 +202,13 @@ def _decode_foreign(text: bytes, at: int, envelope: Envelope) -> Generator[Outco
             return len(text)
     start = _next_start(rest, 1)
     if start is None or at:  # what stands before the first record of a line is a prefix of that record
-        yield Rejected(envelope.line, _why_foreign(rest[:start]))
+        yield Rejected(envelope.line, _why_foreign(rest[:start], at))
     return len(text) if start is None else at + start
 
 
-def _next_start(text: bytes, start: int) -> int | None:
+def _next_start(text: bytes, start: int, pattern: re.Pattern[bytes] = _START) -> int | None:
     """Find where, from an offset on, a whole record of a known format begins; None when nowhere."""
-    for _, found in zip(range(_MAX_RESTARTS), _START.finditer(text, start), strict=False):
+    for _, found in zip(range(_MAX_RESTARTS), pattern.finditer(text, start), strict=False):
         at = found.start()
         status, end = Scanner().feed(text, at)
         if status is Status.COMPLETE and is_record(text[at:end]):
@@ -222,13 +232,13 @@ def _why_unknown(record: Record) -> str:
     return f"an object with the keys {_short(', '.join(record.fields))}, not an audit event"
 
 
-def _why_foreign(text: bytes) -> str:
+def _why_foreign(text: bytes, at: int) -> str:
     value = value_of(text)
     if value is not None or text == b"null":
         return f"a JSON {_kind_of(text)}, not an audit event"
-    return (
-        "a line of YAML, not an audit event" if _YAML.match(text) else "not JSON: expected '{' at character 1"
-    )
+    if _YAML.match(text):
+        return "a line of YAML, not an audit event"
+    return f"not JSON: expected '{{' at character {at + 1}"
 
 
 def _kind_of(text: bytes) -> str:

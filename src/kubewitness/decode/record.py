@@ -34,11 +34,17 @@ class Envelope:
     level: int = 0
 
     def inside(
-        self, *, cluster: str | None = None, logged_at: str | None = None, cut: bool = False
+        self,
+        *,
+        line: int | None = None,
+        cluster: str | None = None,
+        logged_at: str | None = None,
+        cut: bool = False,
     ) -> Envelope:
         """Go one wrapping deeper; what the inner wrapping says goes before what the outer one said."""
         return replace(
             self,
+            line=line or self.line,
             cluster=cluster or self.cluster,
             logged_at=logged_at or self.logged_at,
             cut=cut,
@@ -57,7 +63,6 @@ class Record:
         open: number of containers that were open where its text was cut; 0 when it is whole. The cut always
             runs through the last member of each container.
         problem: why the text had to be repaired, for people, or None.
-        pruned: whether parts were dropped because they were nested too deeply.
     """
 
     text: bytes
@@ -65,7 +70,6 @@ class Record:
     envelope: Envelope
     open: int = 0
     problem: str | None = None
-    pruned: bool = False
 
     @property
     def is_cut(self) -> bool:
@@ -118,7 +122,22 @@ class TextFormat(Protocol):
         """Give the outcomes and inner records of a line, or None when it is of another format."""
 
 
-def items_of(record: Record, raw: msgspec.Raw | None, depth: int) -> list[tuple[msgspec.Raw, int]]:
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an array inside a record.
+
+    Attributes:
+        text: its JSON text.
+        open: number of its containers that were open at the cut; 0 for all but the last item.
+        line: line on which it begins.
+    """
+
+    text: bytes
+    open: int
+    line: int
+
+
+def items_of(record: Record, raw: msgspec.Raw | bytes | None, depth: int) -> list[Item]:
     """Split an array inside a record into its items.
 
     Args:
@@ -127,11 +146,18 @@ def items_of(record: Record, raw: msgspec.Raw | None, depth: int) -> list[tuple[
         depth: number of containers around each item, in the record.
 
     Returns:
-        Each item with the number of its own containers that were open at the cut (0 for all but the last).
-        Empty when it is no array.
+        The items; none when it is no array.
     """
     items = array_items(raw) if raw is not None else None
     if not items:
         return []
     last = len(items) - 1
-    return [(item, max(0, record.open - depth) if index == last else 0) for index, item in enumerate(items)]
+    line, text, has_lines = record.line, record.text, b"\n" in record.text
+    at = text.find(bytes(raw or b"")) if has_lines else -1
+    found: list[Item] = []
+    for index, item in enumerate(map(bytes, items)):
+        if at >= 0:
+            start = text.find(item, at)
+            line, at = line + text.count(b"\n", at if found else 0, start), start
+        found.append(Item(item, max(0, record.open - depth) if index == last else 0, line))
+    return found

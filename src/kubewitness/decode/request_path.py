@@ -27,8 +27,7 @@ def object_of_path(uri: str, verb: str | None = None) -> dict[str, str] | None:
 
     Args:
         uri: path and query.
-        verb: the request's verb, if known: the API server names the object of a list or watch that selects one
-            object by its name.
+        verb: the verb, if known: the name may also be in the field selector of a list or watch.
 
     Returns:
         The fields of objectRef that the path gives, or None where it names no resource (`/readyz`,

@@ -41,6 +41,10 @@ class Engine:
             },
         )
         self._connection.execute("SET enable_progress_bar = false")
+        # Every file is read once: caching its bytes would only take memory from the query.
+        self._connection.execute("SET enable_external_file_cache = false")
+        # `x IN (...)` as a join splits the chain of projections and has facts computed several times over.
+        self._connection.execute("SET disabled_optimizers = 'in_clause'")
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run statements and return the rows of the last one.

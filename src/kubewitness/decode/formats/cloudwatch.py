@@ -35,11 +35,13 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
     if "messageType" in fields and ("logEvents" in fields or "logGroup" in fields):
         if record.string("messageType") == "CONTROL_MESSAGE":
             return (Other(record.line, "CloudWatch control message"),)
-        return _messages(record, fields.get("logEvents"), record.string("logStream"))
+        if "logEvents" not in fields:
+            return (Rejected(record.line, f"a CloudWatch payload {record.problem or 'without events'}"),)
+        return _messages(record, fields["logEvents"], record.string("logStream"))
     if "events" in fields and "kind" not in fields:
         first = next(iter(items_of(record, fields["events"], depth=2)), None)
         if any(key in fields for key in _KEYS) or (
-            first is not None and "message" in object_fields(first[0])
+            first is not None and "message" in object_fields(first.text)
         ):
             return _messages(record, fields["events"], None)
     return None
@@ -47,17 +49,20 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
 
 def _messages(record: Record, events: msgspec.Raw | None, stream: str | None) -> Iterator[Outcome | Inner]:
     cluster = cluster_of_log_group(record.string("logGroup"))
-    for item, open_ in items_of(record, events, depth=2):
-        members = object_fields(item)
+    for item in items_of(record, events, depth=2):
+        members = object_fields(item.text)
         name = string_of(members["logStreamName"]) if "logStreamName" in members else stream
         if name is not None and not name.startswith(_AUDIT_STREAM):
-            yield Other(record.line, name.rpartition("-")[0] or name)
+            yield Other(item.line, name.rpartition("-")[0] or name)
             continue
         message = string_of(members["message"]) if "message" in members else None
         if message is None:
             yield Rejected(
-                record.line, "a CloudWatch log event without a message" + (", cut" if open_ else "")
+                item.line, "a CloudWatch log event without a message" + (", cut" if item.open else "")
             )
             continue
         at = rfc3339_of_milliseconds(value_of(members.get("timestamp")))
-        yield Inner(message.encode(), record.envelope.inside(cluster=cluster, logged_at=at, cut=open_ > 0))
+        yield Inner(
+            message.encode(),
+            record.envelope.inside(line=item.line, cluster=cluster, logged_at=at, cut=item.open > 0),
+        )

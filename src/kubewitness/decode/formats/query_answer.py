@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kubewitness.decode.json_text import object_fields, string_of, value_of
+from kubewitness.decode.json_text import array_items, object_fields, string_of, value_of
 from kubewitness.decode.outcome import Rejected
 from kubewitness.decode.record import Inner, Record, items_of
 
@@ -37,13 +37,12 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
 
 
 def _rows(record: Record, tables: msgspec.Raw) -> Iterator[Inner]:
-    for table, _ in items_of(record, tables, depth=2):
-        members = {name.lower(): raw for name, raw in object_fields(table).items()}
-        columns = [_name(column) for column, _ in items_of(record, members.get("columns"), depth=4)]
-        for row, open_ in items_of(record, members.get("rows"), depth=4):
-            cells = [cell for cell, _ in items_of(record, row, depth=5)]
-            text = msgspec.json.encode(dict(zip(columns, cells, strict=False)))
-            yield Inner(text, record.envelope.inside(), open_)
+    for table in items_of(record, tables, depth=2):
+        members = {name.lower(): raw for name, raw in object_fields(table.text).items()}
+        columns = [_name(column) for column in array_items(members.get("columns", b"")) or ()]
+        for row in items_of(record, members.get("rows"), depth=4):
+            text = msgspec.json.encode(dict(zip(columns, array_items(row.text) or (), strict=False)))
+            yield Inner(text, record.envelope.inside(line=row.line), row.open)
 
 
 def _name(column: msgspec.Raw) -> str:

@@ -23,7 +23,5 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
     if records is None or bytes(memoryview(records)[:1]) != b"[":
         return None
     envelope = record.envelope
-    return (
-        Inner(bytes(item), envelope.inside(cut=envelope.cut), open_)
-        for item, open_ in items_of(record, records, depth=2)
-    )
+    items = items_of(record, records, depth=2)
+    return (Inner(item.text, envelope.inside(line=item.line, cut=envelope.cut), item.open) for item in items)
