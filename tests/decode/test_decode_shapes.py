@@ -168,8 +168,8 @@ SHAPES: dict[str, tuple[str, int, str | None, str | None]] = {
         "2026-11-15T21:00:02Z",
     ),
 }
-# What is read before the cut of these may be no event yet, and the head of a list is no record.
-LISTS = ("array", "EventList, item by line", "event hubs listed", "rows listed", "query answer")
+# The head of a list, without an item, is no record.
+LISTS = frozenset(name for name, (_, count, *_) in SHAPES.items() if count > 1) | {"filter-log-events"}
 ROWS = ("row, text", "row, objects", "rows listed", "query answer")
 
 
@@ -182,7 +182,7 @@ def read(text: bytes) -> tuple[list[Outcome], list[Outcome]]:
 
 
 def fields(event: Event) -> dict[str, Any]:
-    found = json.loads(json.loads(canonical_line(event, 1).decode())["event"] and event.text)
+    found = json.loads(canonical_line(event, 1))["event"]
     assert b"\n" not in event.text
     assert isinstance(found, dict)
     return found
@@ -214,9 +214,9 @@ def test_every_shape_gives_the_event(name: str) -> None:
 def test_every_prefix_of_every_shape_decodes_is_salvaged_or_is_rejected(name: str) -> None:
     text = SHAPES[name][0].encode()
     expected = WITHOUT_KIND if name in ROWS else EVENT
-    for end in range(len(text) % 3 + 1, len(text), 3):
+    for end in range(len(text) % 5, len(text), 5):
         for outcomes in read(text[:end]):
-            assert outcomes or name in LISTS, text[:end]
+            assert outcomes or name in LISTS or end == 0, text[:end]
             for outcome in outcomes:
                 assert not isinstance(outcome, Other)
                 if isinstance(outcome, Rejected):

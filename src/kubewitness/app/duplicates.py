@@ -10,42 +10,47 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.app.evidence import read_again
 from kubewitness.detect.matching import CUT_TWINS
+from kubewitness.model.event import API
 
 if TYPE_CHECKING:
-    from kubewitness.app.reading import Tally
+    from collections.abc import Mapping
+
+    from kubewitness.app.evidence import Evidence
     from kubewitness.query.engine import Engine
 
-_BODIES = ("requestObject", "responseObject")
+_COLUMNS = [column.name for column in API]
+_JSON = frozenset(column.name for column in API if column.type == "JSON")
 
 
-def find_cut_duplicates(engine: Engine, tally: Tally) -> None:
+def find_cut_duplicates(engine: Engine, evidence: Evidence) -> None:
     """Add to the table `duplicates` the cut records that are the same as another record."""
     twins = engine.run(CUT_TWINS)
     if not twins:
         return
-    rows = sorted({row for cut, twin, _, _ in twins for row in (cut, twin)})
-    places = engine.run("SELECT rowid, source_id, record_line FROM staged WHERE rowid IN (SELECT unnest($rows))", {"rows": rows})
-    origins = {row: tally.locate(row, source_id, line) for row, source_id, line in places}
-    texts = read_again(tally, set(origins.values()))
+    events = evidence.events({row for cut, twin, _, _ in twins for row in (cut, twin)}, _COLUMNS)
     settled: set[int] = set()
     for cut, twin, is_whole, same_time in twins:
         if cut in settled or twin in settled or not (is_whole or same_time):
             continue
-        cuts, others = texts.get(origins[cut], []), texts.get(origins[twin], [])
-        if any(is_beginning(one, other) for one in cuts for other in others):
+        if cut in events and twin in events and is_beginning(events[cut], events[twin]):
             settled.add(cut)
     if settled:
         engine.run("INSERT INTO duplicates SELECT unnest($rows)", {"rows": sorted(settled)})
 
 
-def is_beginning(cut: bytes, other: bytes) -> bool:
-    """Whether everything that a salvaged event says stands in the other one too."""
+def is_beginning(cut: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether everything that a salvaged event says stands in the other one too (columns of the events table)."""
+    return all(name in other and _is_part(_value(name, value), _value(name, other[name])) for name, value in cut.items())
+
+
+def _value(name: str, value: Any) -> Any:
+    if name not in _JSON:
+        return value
     try:
-        return _is_part(json.loads(cut), json.loads(other))
+        return json.loads(value)
     except (ValueError, RecursionError):
-        return False
+        return value
 
 
 def _is_part(part: Any, whole: Any) -> bool:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.alert.build import build_alert, order_alerts
 from kubewitness.alert.redact import Redactor
 from kubewitness.app.duplicates import find_cut_duplicates
-from kubewitness.app.reading import Tally, Target, read_sources
+from kubewitness.app.evidence import Evidence
+from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.matching import CREATE_DUPLICATES, GROUPED, hits_sql
 from kubewitness.detect.pack import Pack, load_pack
-from kubewitness.detect.plan import DETAILS, Plan, build_plan
+from kubewitness.detect.plan import Plan, build_plan
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.errors import UnreadableError
@@ -23,10 +24,19 @@ from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-_DETAILED_EVENTS = 100
+_DETAILED_EVENTS = 200
+_IDENTITY = ("audit_id", "stage", "cluster", "actor", "source_ip")
+_DETAILS = (
+    "cluster", "actor", "actor_kind", "username", "impersonated_username", "impersonated_groups", "groups", "source_ip",
+    "source_ips", "user_agent", "verb", "request_uri", "request_path", "level", "api_group", "resource", "subresource",
+    "namespace", "name", "object_name", "code", "status_reason", "status_message", "action", "exec_command",
+    "exec_container", "dry_run", "allowed", "succeeded", "authorized_by", "authorized_role", "truncated", "privileged",
+    "host_pid", "host_ipc", "host_network", "host_paths", "capabilities", "images", "service_account", "pod_commands",
+    "owner_kind", "role_verbs", "role_resources", "role_ref_kind", "role_ref", "subjects", "source_network",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,62 +79,47 @@ def scan(paths: Sequence[str], pack: Pack | None = None, options: ScanOptions | 
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
-            report = _Scan(engine, plan, options).run(paths, began)
+            report = _Scan(engine, plan, options, Path(folder)).run(paths, began)
         finally:
             engine.close()
     return report
 
 
 class _Scan:
-    def __init__(self, engine: Engine, plan: Plan, options: ScanOptions) -> None:
+    def __init__(self, engine: Engine, plan: Plan, options: ScanOptions, folder: Path) -> None:
         self._engine = engine
         self._plan = plan
         self._options = options
+        self._folder = folder
         self._redactor = Redactor(reveal=options.reveal)
 
     def run(self, paths: Sequence[str], began: float) -> Report:
         columns = ", ".join(f'"{name}" {type_}' for name, type_ in self._plan.staged.items())
         self._engine.run(f"CREATE TABLE staged ({columns})")
-        tally = read_sources(self._engine, paths, Target("staged", self._plan.select, self._plan.above))
-        if not tally.sources:
-            reasons = "; ".join(f"{item.origin}: {item.reason}" for item in tally.unreadable)
+        target = Target("staged", self._plan.select, self._plan.above)
+        reading = read_sources(self._engine, paths, target, self._folder, cluster=self._options.cluster)
+        evidence = Evidence(self._engine, reading, self._folder)
+        if not reading.sources:
+            reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
             raise UnreadableError(f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs")
-        self._name_clusters(tally)
         self._engine.run(CREATE_DUPLICATES)
-        find_cut_duplicates(self._engine, tally)
+        find_cut_duplicates(self._engine, evidence)
         for statement in hits_sql(self._plan):
             self._engine.run(statement)
         self._filter_hits()
-        alerts, matches, clusters = self._collect(tally)
-        ledger, first_at, last_at = self._ledger(tally)
+        alerts, matches, clusters = self._collect(reading, evidence)
+        ledger, first_at, last_at = self._ledger(reading)
         return Report(
             ledger=ledger,
             alerts=order_alerts(alerts),
             matches=tuple(sorted(matches, key=lambda match: (match.source, match.line or 0))),
-            clusters=tuple(sorted(clusters | set(tally.clusters.values()))),
+            clusters=tuple(sorted(clusters)),
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
-            remarks=tuple(_remarks(tally, ledger)),
+            remarks=tuple(_remarks(reading, ledger)),
             duration_s=time.perf_counter() - began,
         )
-
-    def _name_clusters(self, tally: Tally) -> None:
-        """Give a cluster to matched events whose record does not name one: the path's, else the user's."""
-        for first_row, end_row, cluster in tally.cluster_rows():
-            self._engine.run(
-                "UPDATE staged SET cluster = $cluster WHERE cluster IS NULL AND rowid >= $first AND rowid < $end",
-                {"cluster": cluster, "first": first_row, "end": end_row},
-            )
-        for source_id, cluster in tally.clusters.items():
-            self._engine.run(
-                "UPDATE staged SET cluster = $cluster WHERE cluster IS NULL AND source_id = $source",
-                {"cluster": cluster, "source": source_id},
-            )
-        if self._options.cluster:
-            self._engine.run(
-                "UPDATE staged SET cluster = $cluster WHERE cluster IS NULL", {"cluster": self._options.cluster}
-            )
 
     def _filter_hits(self) -> None:
         for operator, moment in (("<", self._options.since), (">=", self._options.until)):
@@ -142,35 +137,42 @@ class _Scan:
         if below:
             self._engine.run("DELETE FROM hits WHERE rule IN (SELECT unnest($below))", {"below": below})
 
-    def _collect(self, tally: Tally) -> tuple[list[Alert], list[Match], set[str]]:
+    def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match], set[str]]:
+        hits = self._engine.rows(GROUPED)
+        groups = [list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))]
+        detailed = {row["event"] for group in groups for row in group[:_DETAILED_EVENTS]}
+        further = {row["event"] for row in hits} - detailed
+        known = evidence.events(detailed, (*_IDENTITY, *_DETAILS)) | evidence.events(further, _IDENTITY)
         alerts: list[Alert] = []
         matches: list[Match] = []
-        clusters: set[str] = set()
-        rows = self._engine.rows(GROUPED)
-        for (number, _, _), group in groupby(rows, key=lambda row: (row["rule"], row["cause"], row["stretch"])):
-            rule = self._plan.rules[number].info
-            members = list(group)
-            clusters |= {row["cluster"] for row in members if row["cluster"]}
-            events = list(self._events(members, tally))
-            alerts.append(build_alert(rule, events, count=len({row["request_key"] for row in members})))
+        for group in groups:
+            rule = self._plan.rules[group[0]["rule"]].info
+            events = [self._event(row, known.get(row["event"], {}), reading) for row in group]
+            alerts.append(build_alert(rule, events, count=len({row["request_key"] for row in group})))
             if self._options.matches:
                 matches += [
-                    Match(rule.id, rule.catalogue, rule.severity, event.audit_id, event.stage, event.source, event.line,
-                          event.at, row["actor"])
-                    for event, row in zip(events, members, strict=True)
+                    Match(
+                        rule.id, rule.catalogue, rule.severity, event.audit_id, event.stage, event.source, event.line,
+                        event.at, known.get(row["event"], {}).get("actor"),
+                    )
+                    for event, row in zip(events, group, strict=True)
                 ]  # fmt: skip
+        clusters = {event["cluster"] for event in known.values() if "cluster" in event}
         return alerts, matches, clusters
 
-    def _events(self, rows: Iterable[dict[str, Any]], tally: Tally) -> Iterator[AlertEvent]:
-        for number, row in enumerate(rows):
-            origin = tally.origin(row["event"], row["source_id"], row["record_line"])
-            details: dict[str, Any] = {}
-            if number < _DETAILED_EVENTS:
-                known = {name: row[name] for name in DETAILS if row[name] is not None}
-                details = dict(self._redactor.details(known))
-            yield AlertEvent(row["audit_id"], row["stage"], origin.source, origin.line, row["happened_at"], details)
+    def _event(self, row: dict[str, Any], event: dict[str, Any], reading: Reading) -> AlertEvent:
+        origin = reading.origin(row["event"], row["source_id"], row["record_line"])
+        details = {name: value for name, value in event.items() if name not in {"audit_id", "stage"}}
+        return AlertEvent(
+            event.get("audit_id"),
+            event.get("stage"),
+            origin.source,
+            origin.line,
+            row["happened_at"],
+            self._redactor.details(details),
+        )
 
-    def _ledger(self, tally: Tally) -> tuple[Ledger, datetime | None, datetime | None]:
+    def _ledger(self, reading: Reading) -> tuple[Ledger, datetime | None, datetime | None]:
         ((events, partial, duplicates, other, first_at, last_at),) = self._engine.run(
             """
             SELECT
@@ -183,24 +185,24 @@ class _Scan:
             FROM staged LEFT JOIN duplicates ON duplicates.event = staged.rowid
             """
         )
-        other += tally.other
+        other += reading.other
         ledger = Ledger(
-            read=events + partial + duplicates + other + tally.rejected,
+            read=events + partial + duplicates + other + reading.rejected,
             events=events,
             partial=partial,
             duplicates=duplicates,
             other=other,
-            rejected=tally.rejected,
-            rejections=tuple(tally.rejections),
-            unreadable=tuple(tally.unreadable),
+            rejected=reading.rejected,
+            rejections=tuple(reading.rejections),
+            unreadable=tuple(reading.unreadable),
         )
         return ledger, first_at, last_at
 
 
-def _remarks(tally: Tally, ledger: Ledger) -> Iterator[str]:
-    if tally.left_out:
-        names = ", ".join(tally.left_out[:3]) + (" ..." if len(tally.left_out) > 3 else "")  # noqa: PLR2004
-        yield f"{len(tally.left_out)} files were left out because their names are not those of logs: {names}"
+def _remarks(reading: Reading, ledger: Ledger) -> Iterator[str]:
+    if reading.left_out:
+        names = ", ".join(reading.left_out[:3]) + (" ..." if len(reading.left_out) > 3 else "")  # noqa: PLR2004
+        yield f"{len(reading.left_out)} files were left out because their names are not those of logs: {names}"
     if ledger.partial:
         yield (
             f"{ledger.partial} records were cut before they got here: what stands behind the cut"

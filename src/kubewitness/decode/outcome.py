@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 import msgspec
 
+_MAX_WORDS = 300
+
+
+def _printable(text: str) -> str:
+    """Make words that may come out of a log safe to print: no control characters, no endless text."""
+    text = text if len(text) <= _MAX_WORDS else text[: _MAX_WORDS - 3] + "..."
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -37,11 +45,14 @@ class Other:
 
     Attributes:
         line: line on which its record begins, from 1.
-        category: what it is, in the words of its source.
+        category: what it is, in the words of its source; printable, at most 300 characters.
     """
 
     line: int
     category: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "category", _printable(self.category))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,14 @@ class Rejected:
 
     Attributes:
         line: line on which it begins, from 1.
-        reason: why, for people.
+        reason: why, for people; printable, at most 300 characters.
     """
 
     line: int
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", _printable(self.reason))
 
 
 Outcome = Event | Other | Rejected

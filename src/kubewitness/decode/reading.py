@@ -79,7 +79,7 @@ def is_record(text: bytes) -> bool:
 
 
 def begins_record(text: bytes) -> bool:
-    """Whether a line begins a record of a known format, whole or cut, as opposed to going on with a larger one."""
+    """Whether a line begins a record of a known format, whole or cut, as opposed to going on with one."""
     if _START.match(text) is None:
         return False
     return is_record(text.rstrip(b", \t")) or is_record(repair(clean_escapes(text), _formats()[2]).text)
@@ -218,8 +218,6 @@ def _next_start(text: bytes, start: int, pattern: re.Pattern[bytes] = _START) ->
 
 def _why_unknown(record: Record) -> str:
     """Say why an object that no format claims is rejected."""
-    if record.problem is not None and not record.fields:
-        return f"not JSON: {record.problem}"
     if record.is_cut:
         return f"{record.problem or 'cut'}, before anything that tells the request"
     if not record.fields:

@@ -152,12 +152,13 @@ def items_of(record: Record, raw: msgspec.Raw | bytes | None, depth: int) -> lis
     if not items:
         return []
     last = len(items) - 1
-    line, text, has_lines = record.line, record.text, b"\n" in record.text
-    at = text.find(bytes(raw or b"")) if has_lines else -1
+    line, text = record.line, record.text
+    begin = end = text.find(bytes(raw or b"")) if b"\n" in text else -1
     found: list[Item] = []
     for index, item in enumerate(map(bytes, items)):
-        if at >= 0:
-            start = text.find(item, at)
-            line, at = line + text.count(b"\n", at if found else 0, start), start
+        start = text.find(item, end) if end >= 0 else -1
+        if start >= 0:
+            line += text.count(b"\n", begin if found else 0, start)
+            begin, end = start, start + len(item)
         found.append(Item(item, max(0, record.open - depth) if index == last else 0, line))
     return found

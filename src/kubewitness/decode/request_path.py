@@ -41,7 +41,7 @@ def object_of_path(uri: str, verb: str | None = None) -> dict[str, str] | None:
             found = object_of_parts(group, version, rest)
         case _:
             return None
-    if found is not None and "name" not in found and verb in _SELECTING:
+    if found is not None and "name" not in found and verb in _SELECTING and "/watch/" not in uri:
         selector = next((unquote(text) for text in _FIELD_SELECTOR.findall(uri)), "")
         names = [name for name in map(_NAME_TERM.fullmatch, selector.split(",")) if name]
         if len(names) == 1:
@@ -51,7 +51,8 @@ def object_of_path(uri: str, verb: str | None = None) -> dict[str, str] | None:
 
 def object_of_parts(group: str, version: str, parts: list[str]) -> dict[str, str] | None:
     """Give the objectRef of the parts of a path after group and version; None when no resource is left."""
-    if parts and parts[0] in ("watch", "proxy"):  # the old special verbs stand before the resource
+    special = parts[0] if parts and parts[0] in ("watch", "proxy") else None  # old verbs before the resource
+    if special:
         parts = parts[1:]
     namespace = ""
     match parts:
@@ -68,7 +69,7 @@ def object_of_parts(group: str, version: str, parts: list[str]) -> dict[str, str
         "name": name,
         "apiGroup": group,
         "apiVersion": version,
-        "subresource": subresource,
+        "subresource": "" if special == "proxy" else subresource,
     }
     return {key: value for key, value in found.items() if value}
 

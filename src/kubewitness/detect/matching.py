@@ -49,9 +49,9 @@ ORDER BY cut, is_whole DESC, twin
 """
 
 GROUPED = f"""
--- One row per hit: the alert it belongs to, and what is known of its event.
+-- One row per hit, in the order of alerts: rule, cause, stretch say which alert it belongs to.
 WITH events AS (
-    SELECT hits.rule, hits.cause, staged.*, staged.rowid AS event
+    SELECT hits.rule, hits.cause, hits.event, source_id, record_line, happened_at, request_key
     FROM hits JOIN staged ON staged.rowid = hits.event
 ),
 marked AS (
@@ -89,7 +89,7 @@ def _plain_hits(plan: Plan, rules: list[Rule], index: dict[str, int]) -> list[st
     return [
         f"""
 INSERT INTO hits
-SELECT bits.rule, staged.rowid, hash(staged.cluster, coalesce(staged.actor, staged.source_ip))
+SELECT bits.rule, staged.rowid, staged.actor_key
 FROM staged JOIN (VALUES {", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits)}) AS bits (rule, mask)
     ON (staged.matched_{word} & bits.mask) <> 0
 WHERE (staged.matched_{word} & {sum(mask for _, mask in bits)}) <> 0 AND {LIVE}

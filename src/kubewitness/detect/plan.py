@@ -2,7 +2,8 @@
 
 An event is first classified by verb, resource and subresource: each value stands for a set of rule groups, as bits, and
 the bits that all three share (the gate) are the groups whose necessary conditions the event fulfils. Only the rules of
-those groups are asked. What matched is a bit per rule; everything else about the event is kept only where a bit is set.
+those groups are asked. What matched is a bit per rule. Of the rest only keys are kept, to find the same record, the same
+request and the same cause again: what an event was about is read again for the few that make an alert.
 """
 
 from __future__ import annotations
@@ -28,30 +29,6 @@ WORD_BITS = 63
 
 DIALECT = "duckdb"
 
-# Kept of an event that any rule, or base of a correlation, matched.
-_NARROW = {
-    "cluster": "VARCHAR", "audit_id": "VARCHAR", "stage": "VARCHAR", "actor": "VARCHAR", "source_ip": "VARCHAR",
-    "user_agent": "VARCHAR", "verb": "VARCHAR", "resource": "VARCHAR", "subresource": "VARCHAR", "namespace": "VARCHAR",
-    "object_name": "VARCHAR", "code": "INTEGER",
-}  # fmt: skip
-# Kept besides of an event that a rule which alerts matched.
-_WIDE = {
-    "username": "VARCHAR", "impersonated_username": "VARCHAR", "actor_kind": "VARCHAR", "groups": "VARCHAR[]",
-    "source_ips": "VARCHAR[]", "request_uri": "VARCHAR", "api_group": "VARCHAR", "level": "VARCHAR",
-    "status_reason": "VARCHAR", "status_message": "VARCHAR", "action": "VARCHAR", "exec_command": "VARCHAR",
-    "exec_container": "VARCHAR", "dry_run": "BOOLEAN", "allowed": "BOOLEAN", "succeeded": "BOOLEAN",
-    "authorized_by": "VARCHAR", "authorized_role": "VARCHAR", "privileged": "BOOLEAN", "host_pid": "BOOLEAN",
-    "host_ipc": "BOOLEAN", "host_network": "BOOLEAN", "host_paths": "VARCHAR[]", "capabilities": "VARCHAR[]",
-    "images": "VARCHAR[]", "service_account": "VARCHAR", "pod_commands": "VARCHAR[]", "owner_kind": "VARCHAR",
-    "role_verbs": "VARCHAR[]", "role_resources": "VARCHAR[]", "role_ref_kind": "VARCHAR", "role_ref": "VARCHAR",
-    "subjects": "VARCHAR[]", "truncated": "BOOLEAN",
-}  # fmt: skip
-_SAME_NAME = {"cluster": "record_cluster"}
-
-DETAILS = (*_NARROW, *_WIDE)
-"""Columns of `staged` that say what an event was about."""
-
-
 @dataclass(frozen=True, slots=True)
 class Bit:
     """Where a rule's answer stands: a column `matched_<word>` and a bit in it."""
@@ -75,7 +52,7 @@ class Plan:
         above: named queries over `events`.
         select: query over them: one row per record, in the columns of `staged`.
         staged: columns of the table that takes the rows, and their types.
-        kept_fields: field name to the column of `staged` that holds its text where a rule needs it later.
+        kept_fields: field name to the column of `staged` that holds a hash of its value where a rule needs it later.
     """
 
     rules: tuple[Rule, ...]
@@ -101,19 +78,19 @@ def build_plan(pack: Pack) -> Plan:
         ("gated", _gated(gates)),
         ("judged", _judged(groups, gates, bits, words)),
     )
-    columns = {**_IDENTITY, **{f"matched_{word}": "BIGINT" for word in range(words)}, **_NARROW, **_WIDE}
-    staged = {**columns, **dict.fromkeys(kept_columns, "VARCHAR")}
+    matched = {f"matched_{word}": "BIGINT" for word in range(words)}
+    columns = {**_KEYS, **{name: name for name in matched}, **kept_columns}
     return Plan(
-        (*judged, *(rule for rule in pack.rules if rule.predicate is None)),
-        bits,
-        above,
-        _select(judged, bits, words, kept_columns),
-        staged,
-        kept,
+        rules=(*judged, *(rule for rule in pack.rules if rule.predicate is None)),
+        bits=bits,
+        above=above,
+        select="SELECT\n    " + ",\n    ".join(f"{sql} AS {name}" for name, sql in columns.items()) + "\nFROM judged",
+        staged={**_KEY_TYPES, **matched, **dict.fromkeys(kept_columns, "UBIGINT")},
+        kept_fields=kept,
     )
 
 
-_IDENTITY = {
+_KEY_TYPES = {
     "source_id": "INTEGER",
     "record_line": "BIGINT",
     "outcome": "TINYINT",
@@ -121,8 +98,9 @@ _IDENTITY = {
     "record_key": "UBIGINT",
     "time_key": "UBIGINT",
     "request_key": "UBIGINT",
+    "actor_key": "UBIGINT",
 }
-_IDENTITY_SQL = {
+_KEYS = {
     "source_id": "source_id",
     "record_line": "record_line",
     # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category
@@ -130,9 +108,10 @@ _IDENTITY_SQL = {
     "happened_at": "happened_at",
     # The same record again has the same record_key and time_key; events without auditID are never the same.
     "record_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, stage, verb, request_uri, username) END",
-    "time_key": "hash(record_cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
+    "time_key": "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
     # All stages of one request have the same request_key.
-    "request_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, request_uri, username, request_received_at) ELSE hash(random()) END",
+    "request_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, request_received_at, request_uri) ELSE hash(random()) END",
+    "actor_key": "hash(cluster, coalesce(actor, source_ip))",
 }
 
 
@@ -227,7 +206,8 @@ def _mask_test(bits: Iterable[Bit], words: int) -> str:
 
 
 def _kept_fields(rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str, str], dict[str, str]]:
-    """Fields that correlations and first-seen rules need later: name to column, and column to SQL."""
+    """Fields that correlations and first-seen rules need later, as hashes: name to column, and column to SQL."""
+    words = _count_words(bits.values())
     wanted: dict[str, tuple[Field, list[Bit]]] = {}
     for rule in rules:
         if rule.correlation:
@@ -244,29 +224,8 @@ def _kept_fields(rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str,
     kept: dict[str, str] = {}
     columns: dict[str, str] = {}
     for name, (field, of) in wanted.items():
-        if not field.path and field.column.name in _NARROW:
-            kept[name] = field.column.name
-            continue
         kept[name] = f"kept_{len(columns)}"
-        value = LATE.get(field.column.name) if not field.path else None
-        value = value or field_text(field).sql(DIALECT)
-        columns[kept[name]] = f"CASE WHEN {_mask_test(of, _count_words(bits.values()))} THEN {value} END"
+        late = LATE.get(field.column.name) if not field.path else None
+        value = late or field_text(field).sql(DIALECT)
+        columns[kept[name]] = f"CASE WHEN {_mask_test(of, words)} AND {value} IS NOT NULL THEN hash({value}) END"
     return kept, columns
-
-
-def _select(judged: Sequence[Rule], bits: dict[str, Bit], words: int, kept_columns: dict[str, str]) -> str:
-    any_match = _mask_test(bits.values(), words)
-    alerting = _mask_test([bits[rule.info.id] for rule in judged if rule.alerts], words)
-    columns = [f"{sql} AS {name}" for name, sql in _IDENTITY_SQL.items()]
-    columns += [f"matched_{word}" for word in range(words)]
-    for names, condition in ((_NARROW, any_match), (_WIDE, alerting)):
-        columns += [
-            f"CASE WHEN {condition} THEN {_SAME_NAME.get(name) or LATE.get(name) or _quoted(name)} END AS {_quoted(name)}"
-            for name in names
-        ]
-    columns += [f"{sql} AS {name}" for name, sql in kept_columns.items()]
-    return "SELECT\n    " + ",\n    ".join(columns) + "\nFROM judged"
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'

@@ -41,6 +41,7 @@ def reading_query(
     *,
     shape: EngineShape,
     paths: Sequence[str],
+    cluster: str | None = None,
     line_bytes: int = DEFAULT_LINE_BYTES,
     above: Sequence[tuple[str, str]] = (),
 ) -> ReadingQuery:
@@ -50,6 +51,7 @@ def reading_query(
         select: reads from `events`, or from a floor of `above`.
         shape: of every line; lines of another shape come as rows with `fits` false.
         paths: plain files.
+        cluster: name of the cluster for records that do not say.
         line_bytes: longest line.
         above: further named queries between `events` and `select`.
     """
@@ -58,6 +60,7 @@ def reading_query(
     parameters = {
         "paths": list(paths),
         "columns": query.columns,
+        "cluster": cluster,
         "line_bytes": max(line_bytes, DEFAULT_LINE_BYTES),
         **query.parameters,
     }

@@ -2,7 +2,7 @@
 
 from kubewitness.sources.lines import MAX_LINE_BYTES, LineMap, Spool, index_lines, read_lines, select_lines, spool_lines
 from kubewitness.sources.paths import STDIN, Source, SourceListing, find_sources
-from kubewitness.sources.streams import SourceStream, open_source
+from kubewitness.sources.streams import SourceStream, keep_stdin, open_source
 
 __all__ = [
     "MAX_LINE_BYTES",
@@ -14,6 +14,7 @@ __all__ = [
     "Spool",
     "find_sources",
     "index_lines",
+    "keep_stdin",
     "open_source",
     "read_lines",
     "select_lines",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Origin, Rejection
 
 STDIN = "-"
@@ -50,11 +51,6 @@ class Source:
     size: int
 
     @property
-    def is_repeatable(self) -> bool:
-        """Whether it can be read twice."""
-        return self.path != STDIN
-
-    @property
     def is_plain_file(self) -> bool:
         """Whether the engine may open it itself: a seekable, uncompressed file whose name it will not read as a glob."""
         return (
@@ -93,7 +89,7 @@ def find_sources(paths: list[str]) -> SourceListing:
             identity = name if name == STDIN else os.path.realpath(name)
             if identity not in seen:
                 seen.add(identity)
-                _examine(name, listing)
+                _list(name, listing)
     return listing
 
 
@@ -127,20 +123,34 @@ def _walk(directory: str, listing: SourceListing) -> list[str]:
     return found
 
 
-def _examine(name: str, listing: SourceListing) -> None:
+def examine(path: str, *, name: str | None = None) -> Source:
+    """Look at the first bytes of a file.
+
+    Args:
+        path: the file.
+        name: as shown to people; the path itself when None.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadableError: it is packed in a way that is not unpacked here.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - 5,000 small files: Path objects cost more than the reading
+        head = file.read(_SNIFF_BYTES)
+        size = os.fstat(file.fileno()).st_size
+    for magic, what in _UNSUPPORTED.items():
+        if head.startswith(magic):
+            raise UnreadableError(f"{what}: unpack or convert it first")
+    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "none")
+    return Source(name or path, path, Compression(kind), size)
+
+
+def _list(name: str, listing: SourceListing) -> None:
     if name == STDIN:
         listing.sources.append(Source(STDIN, STDIN, Compression.NONE, 0))
         return
     try:
-        with open(name, "rb") as file:  # noqa: PTH123 - same
-            head = file.read(_SNIFF_BYTES)
-            size = os.fstat(file.fileno()).st_size
+        listing.sources.append(examine(name))
     except OSError as error:
         listing.unreadable.append(Rejection(error.strerror or str(error), Origin(name)))
-        return
-    for magic, what in _UNSUPPORTED.items():
-        if head.startswith(magic):
-            listing.unreadable.append(Rejection(f"{what}: unpack or convert it first", Origin(name)))
-            return
-    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "none")
-    listing.sources.append(Source(name, name, Compression(kind), size))
+    except UnreadableError as error:
+        listing.unreadable.append(Rejection(error.message, Origin(name)))

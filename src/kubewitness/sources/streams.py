@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import sys
 import zlib
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from typing import IO, TYPE_CHECKING, cast
 
 import zstandard
 
-from kubewitness.sources.paths import STDIN, Compression, Source
+from kubewitness.sources.paths import STDIN, Compression, Source, examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _BUFFER_BYTES = 1 << 20
 
@@ -94,10 +96,6 @@ def open_source(source: Source) -> Iterator[tuple[SourceStream, io.BufferedReade
     Raises:
         OSError: the file cannot be opened.
     """
-    if source.path == STDIN:
-        stream = SourceStream(_unpack_stdin())
-        yield stream, io.BufferedReader(stream, _BUFFER_BYTES)
-        return
     with open(source.path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - paths are text here
         stream = SourceStream(_unpack(file, source.compression))
         yield stream, io.BufferedReader(stream, _BUFFER_BYTES)
@@ -113,11 +111,9 @@ def _unpack(file: IO[bytes], compression: Compression) -> IO[bytes]:
             return file
 
 
-def _unpack_stdin() -> IO[bytes]:
-    buffer = cast("io.BufferedReader", sys.stdin.buffer)
-    head = buffer.peek(4)[:4]
-    if head.startswith(b"\x1f\x8b"):
-        return _unpack(buffer, Compression.GZIP)
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return _unpack(buffer, Compression.ZSTD)
-    return buffer
+def keep_stdin(folder: Path) -> Source:
+    """Copy standard input to a file, so that it can be read like any other, and read again."""
+    path = folder / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, _BUFFER_BYTES)
+    return examine(str(path), name=STDIN)

@@ -2,7 +2,7 @@
 SELECT
     source_id,
     record_line,
-    record_cluster,
+    coalesce(nullif(record_cluster, ''), $cluster) AS cluster,
     logged_at,
     partial,
     other_category,
