@@ -172,11 +172,17 @@ def _decode_damaged(text: bytes, at: int, envelope: Envelope) -> Generator[Outco
 
 def _decode_repaired(repaired: Repaired, envelope: Envelope) -> Iterator[Outcome]:
     fields = parse_object(repaired.text)
+    outcomes: Iterable[Outcome] = ()
     if fields is not None:
-        yield from _decode_object(Record(repaired.text, fields, envelope, repaired.open, repaired.problem))
+        record = Record(repaired.text, fields, envelope, repaired.open, repaired.problem)
+        outcomes = _decode_object(record)
     elif repaired.text.startswith(b"["):
-        yield from _decode_array(repaired.text, envelope, repaired.open)
-    else:
+        outcomes = _decode_array(repaired.text, envelope, repaired.open)
+    is_empty = True
+    for outcome in outcomes:
+        is_empty = False
+        yield outcome
+    if is_empty and repaired.problem is not None and not (repaired.cut and repaired.open):
         yield Rejected(envelope.line, f"not JSON: {repaired.problem}")
 
 

@@ -44,7 +44,7 @@ def object_of_path(uri: str, verb: str | None = None) -> dict[str, str] | None:
     if found is not None and "name" not in found and verb in _SELECTING and "/watch/" not in uri:
         selector = next((unquote(text) for text in _FIELD_SELECTOR.findall(uri)), "")
         names = [name for name in map(_NAME_TERM.fullmatch, selector.split(",")) if name]
-        if len(names) == 1:
+        if names:
             found["name"] = names[0][1]
     return found
 

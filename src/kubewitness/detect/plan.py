@@ -8,17 +8,19 @@ request and the same cause again: what an event was about is read again for the 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kubewitness.facts import LATE
-from kubewitness.query.lower import field_text, lower
-from kubewitness.query.needs import ABSENT, Needs, needs
+from kubewitness.model.event import BY_NAME
+from kubewitness.query.lower import field_text, fold, folded_columns, folded_name, lower
+from kubewitness.query.needs import ABSENT, ANYTHING, Needs, needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from kubewitness.detect.pack import Pack
     from kubewitness.detect.rule import Rule
@@ -74,12 +76,17 @@ def build_plan(pack: Pack) -> Plan:
     gates = {need: Bit(*divmod(index, WORD_BITS)) for index, need in enumerate(groups)}
     words = _count_words(bits.values())
     kept, kept_columns = _kept_fields(pack.rules, bits)
+    # Rules that every event meets share what they compare: it is brought to lower case once.
+    compared = Counter(name for rule in groups.get(ANYTHING, ()) for name in _compared(rule))
+    shared = {name for name, rules in compared.items() if rules > 1 or BY_NAME[name].is_list}
     above = (
-        ("gated", _gated(gates)),
-        ("judged", _judged(groups, gates, bits, words)),
+        ("gated", _gated(gates, sorted(shared))),
+        ("judged", _judged(groups, gates, bits, shared)),
     )
     matched = {f"matched_{word}": "BIGINT" for word in range(words)}
-    columns = {**_KEYS, **{name: name for name in matched}, **kept_columns}
+    any_match = _mask_test(bits.values(), words)
+    keys = {name: sql.replace("{matched}", any_match) for name, sql in _KEYS.items()}
+    columns = {**keys, **{name: name for name in matched}, **kept_columns}
     return Plan(
         rules=(*judged, *(rule for rule in pack.rules if rule.predicate is None)),
         bits=bits,
@@ -107,11 +114,11 @@ _KEYS = {
     "outcome": "CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END",
     "happened_at": "happened_at",
     # The same record again has the same record_key and time_key; events without auditID are never the same.
-    "record_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, stage, verb, request_uri, username) END",
+    "record_key": "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END",
     "time_key": "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
     # All stages of one request have the same request_key.
-    "request_key": "CASE WHEN audit_id IS NOT NULL THEN hash(audit_id, request_received_at, request_uri) ELSE hash(random()) END",
-    "actor_key": "hash(cluster, coalesce(actor, source_ip))",
+    "request_key": "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, request_received_at) ELSE hash(random()) END",
+    "actor_key": "CASE WHEN {matched} THEN hash(cluster, coalesce(actor, source_ip)) END",
 }
 
 
@@ -119,7 +126,7 @@ def _count_words(bits: Iterable[Bit]) -> int:
     return max((bit.word + 1 for bit in bits), default=1)
 
 
-def _gated(gates: dict[Needs, Bit]) -> str:
+def _gated(gates: dict[Needs, Bit], shared: Sequence[str]) -> str:
     words = range(_count_words(gates.values()))
     columns = [
         exp.alias_(
@@ -134,7 +141,8 @@ def _gated(gates: dict[Needs, Bit]) -> str:
         )
         for word in words
     ]
-    return exp.select("*", *columns).from_("events").sql(DIALECT)
+    columns += [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
+    return exp.select("*", *columns, copy=False).from_("events").sql(DIALECT)
 
 
 def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, Bit]], word: int) -> exp.Expression:
@@ -157,23 +165,32 @@ def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, Bit]], 
     return case if case.args.get("ifs") else _bigint(anything)
 
 
-def _judged(groups: dict[Needs, list[Rule]], gates: dict[Needs, Bit], bits: dict[str, Bit], words: int) -> str:
+def _compared(rule: Rule) -> set[str]:
+    return folded_columns(rule.predicate) if rule.predicate is not None else set()
+
+
+def _judged(
+    groups: dict[Needs, list[Rule]], gates: dict[Needs, Bit], bits: dict[str, Bit], shared: Collection[str]
+) -> str:
+    words = _count_words(bits.values())
     parts: list[list[exp.Expression]] = [[] for _ in range(words)]
     for need, rules in groups.items():
         gate = gates[need]
         for word in range(words):
-            answers = [_answer(rule, bits[rule.info.id]) for rule in rules if bits[rule.info.id].word == word]
+            answers = [_answer(rule, bits[rule.info.id], shared) for rule in rules if bits[rule.info.id].word == word]
             if answers:
                 parts[word].append(_when(_has_bit(f"gate_{gate.word}", gate), _any_bits(answers)))
     columns = [
-        exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}") for word, answers in enumerate(parts)
+        exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}", copy=False)
+        for word, answers in enumerate(parts)
     ]
-    return exp.select("*", *columns).from_("gated").sql(DIALECT)
+    columns.append(exp.alias_(exp.func("hash", exp.column("audit_id"), exp.column("request_uri")), "request_hash"))
+    return exp.select("*", *columns, copy=False).from_("gated").sql(DIALECT)
 
 
-def _answer(rule: Rule, bit: Bit) -> exp.Expression:
+def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expression:
     assert rule.predicate is not None  # noqa: S101 - only judged rules come here
-    return _when(lower(rule.predicate), _bigint(bit.mask))
+    return _when(lower(rule.predicate, shared), _bigint(bit.mask))
 
 
 def _when(condition: exp.Expression, value: exp.Expression) -> exp.Expression:
@@ -184,17 +201,17 @@ def _any_bits(items: Sequence[exp.Expression]) -> exp.Expression:
     result = items[0]
     for item in items[1:]:
         result = exp.BitwiseOr(this=result, expression=item)
-    return exp.paren(result)
+    return exp.Paren(this=result)
 
 
 def _has_bit(column: str, bit: Bit) -> exp.Expression:
     return exp.NEQ(
-        this=exp.paren(exp.BitwiseAnd(this=exp.column(column), expression=_bigint(bit.mask))), expression=_bigint(0)
+        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(bit.mask))), expression=_bigint(0)
     )
 
 
 def _bigint(value: int) -> exp.Expression:
-    return exp.cast(exp.Literal.number(value), "bigint")
+    return exp.Cast(this=exp.Literal.number(value), to=exp.DataType(this=exp.DataType.Type.BIGINT))
 
 
 def _mask_test(bits: Iterable[Bit], words: int) -> str:

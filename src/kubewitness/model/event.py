@@ -123,6 +123,7 @@ FACTS = _columns(
     ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),
     ("source_ip", "VARCHAR", None, "The one address that the server observed itself (the last)"),
     ("source_network", "VARCHAR", None, "Network of source_ip: /24 of an IPv4 address, /48 of an IPv6 address"),
+    ("source_is_private", "BOOLEAN", None, "Whether source_ip is private, loopback or link-local"),
     ("request_path", "VARCHAR", None, "Request URI without its query"),
     ("action", "VARCHAR", None, "What the request was for, by either verb: see the list of actions"),
     ("exec_command", "VARCHAR", None, "Command of an exec, out of the URI, its words joined by spaces"),

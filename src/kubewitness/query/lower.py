@@ -7,6 +7,7 @@ literal nodes.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from sqlglot import exp
@@ -29,9 +30,10 @@ from kubewitness.query.predicate import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from kubewitness.model.event import Column
     from kubewitness.query.fields import Field
 
 # Columns in which upper case never stands: comparing them as they are lets the plan use them.
@@ -55,17 +57,30 @@ _ORDERS: dict[Order, type[exp.Binary]] = {
 }
 
 
-def lower(predicate: Predicate) -> exp.Expression:
-    """The predicate as a boolean SQL expression; null stands for false at the top."""
+SEPARATOR = "\x1f"
+"""What stands around each value of a folded list."""
+
+
+def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Expression:
+    """The predicate as a boolean SQL expression; null stands for false at the top.
+
+    Args:
+        predicate: what to say in SQL.
+        folded: columns for which the table has a column of `fold`, named by `folded_name`.
+    """
     match predicate:
         case And(items):
-            return exp.and_(*map(lower, items)) if items else exp.true()
+            return _joined(exp.And, [lower(item, folded) for item in sorted(items, key=_cost)], exp.true())
         case Or(items):
-            return exp.or_(*map(lower, items)) if items else exp.false()
+            return _joined(exp.Or, [lower(item, folded) for item in sorted(_gathered(items), key=_cost)], exp.false())
         case Not(item):
-            return exp.not_(exp.Coalesce(this=lower(item), expressions=[exp.false()]))
-        case Text():
-            return _text(predicate)
+            return exp.Not(this=exp.Coalesce(this=lower(item, folded), expressions=[exp.false()]))
+        case OneOf(field, values):
+            return _text(field, Operator.EQUALS, values, folded)
+        case Text(field, operator, value, cased):
+            if cased or operator is Operator.REGEX:
+                return _cased_text(predicate)
+            return _text(field, operator, (value,), folded)
         case Number(field, value):
             return _each(field, lambda item: exp.EQ(this=_as_number(field, item), expression=_number(value)))
         case Compare(field, order, value):
@@ -81,8 +96,11 @@ def lower(predicate: Predicate) -> exp.Expression:
                 field, lambda item: _each(other, lambda second: _compare(item, operator, second), name="second")
             )
         case Keyword(value):
-            found = [_compare(_folded(_column(name)), Operator.CONTAINS, _literal(value.lower())) for name in _SEARCHED]
-            return exp.or_(*found)
+            found = [
+                _compare(exp.Lower(this=exp.cast(_column(name), "text")), Operator.CONTAINS, _literal(value.lower()))
+                for name in _SEARCHED
+            ]
+            return _joined(exp.Or, found, exp.false())
         case _:
             assert_never(predicate)
 
@@ -96,17 +114,118 @@ def field_text(field: Field) -> exp.Expression:
     return exp.cast(_column(field.column.name), "text")
 
 
-def _text(test: Text) -> exp.Expression:
+def fold(column: Column) -> exp.Expression:
+    """A text column in lower case; a list as one text, each value between separators."""
+    if not column.is_list:
+        return exp.Lower(this=_column(column.name))
+    joined = exp.Lower(this=exp.ArrayToString(this=_column(column.name), expression=_literal(SEPARATOR)))
+    return exp.DPipe(this=exp.DPipe(this=_literal(SEPARATOR), expression=joined), expression=_literal(SEPARATOR))
+
+
+def folded_name(column: str) -> str:
+    """Name of the column that holds `fold` of a column."""
+    return f"folded_{column}"
+
+
+def folded_columns(predicate: Predicate) -> set[str]:
+    """Columns that the predicate compares without regard to case."""
+    match predicate:
+        case And(items) | Or(items):
+            return {name for item in items for name in folded_columns(item)}
+        case Not(item):
+            return folded_columns(item)
+        case Text(field, operator, _, cased):
+            plain = field.column.type in {"VARCHAR", "VARCHAR[]"} and field.column.name not in EXACT
+            return {field.column.name} if plain and not (cased or field.path or operator is Operator.REGEX) else set()
+        case _:
+            return set()
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A text that is, but for upper and lower case, one of several: what an Or of such tests amounts to."""
+
+    field: Field
+    values: tuple[str, ...]
+
+
+def _gathered(items: Sequence[Predicate]) -> list[Predicate | OneOf]:
+    """Items of an Or, with the equal-to tests of one field made into one."""
+    values: dict[Field, list[str]] = {}
+    rest: list[Predicate | OneOf] = []
+    for item in items:
+        match item:
+            case Text(field, Operator.EQUALS, value, False):
+                values.setdefault(field, []).append(value)
+            case _:
+                rest.append(item)
+    return [*(OneOf(field, tuple(dict.fromkeys(several))) for field, several in values.items()), *rest]
+
+
+def _cost(predicate: Predicate | OneOf) -> int:
+    """About how dear a test is, so that the cheap ones come first: comparing, folding, patterns, bodies."""
+    match predicate:
+        case And(items) | Or(items):
+            return max((_cost(item) for item in items), default=0)
+        case Not(item):
+            return _cost(item)
+        case Keyword():
+            return 9
+        case Text(field, Operator.REGEX | Operator.LIKE, _, _) | InNetwork(field, _):
+            return 9 if field.path else 3 + field.column.is_list
+        case Text(field) | OneOf(field):
+            return 9 if field.path else 0 if field.column.name in EXACT else 1 + 2 * field.column.is_list
+        case Same(field, other):
+            return 9 if field.path or other.path else 2
+        case Number(field) | Compare(field) | Flag(field) | Exists(field):
+            return 9 if field.path else 0
+        case _:
+            assert_never(predicate)
+
+
+def _joined(kind: type[exp.Connector], items: Sequence[exp.Expression], empty: exp.Expression) -> exp.Expression:
+    if not items:
+        return empty
+    wrapped = [exp.Paren(this=item) if isinstance(item, exp.Connector) else item for item in items]
+    result = wrapped[0]
+    for item in wrapped[1:]:
+        result = kind(this=result, expression=item)
+    return result
+
+
+def _text(field: Field, operator: Operator, values: Sequence[str], folded: Collection[str]) -> exp.Expression:
+    """A test without regard to case; several values are alternatives, for EQUALS only."""
+    lowered = [value.lower() for value in values]
+    column = field.column
+    if field.path or column.type not in {"VARCHAR", "VARCHAR[]"}:
+        return _each(field, lambda item: _is_one(exp.Lower(this=_as_text(field, item)), operator, lowered))
+    if column.name in EXACT:
+        return _is_one(_column(column.name), operator, lowered)
+    if column.name not in folded:
+        return _each(field, lambda item: _is_one(exp.Lower(this=item), operator, lowered))
+    plain = exp.column(folded_name(column.name))
+    if not column.is_list:
+        return _is_one(plain, operator, lowered)
+    if operator is Operator.LIKE:
+        return _each(field, lambda item: _is_one(exp.Lower(this=item), operator, lowered))
+    before = SEPARATOR if operator in {Operator.EQUALS, Operator.STARTS_WITH} else ""
+    behind = SEPARATOR if operator in {Operator.EQUALS, Operator.ENDS_WITH} else ""
+    found = [_compare(plain.copy(), Operator.CONTAINS, _literal(before + value + behind)) for value in lowered]
+    return _joined(exp.Or, found, exp.false())
+
+
+def _is_one(item: exp.Expression, operator: Operator, values: Sequence[str]) -> exp.Expression:
+    if len(values) > 1:
+        return exp.In(this=item, expressions=[_literal(value) for value in values])
+    return _compare(item, operator, _literal(values[0]))
+
+
+def _cased_text(test: Text) -> exp.Expression:
     field = test.field
-    if not field.path and field.column.name in EXACT:
-        return _compare(_column(field.column.name), test.operator, _literal(test.value.lower()))
-    if test.operator is Operator.REGEX:
-        pattern = test.value if test.cased else f"(?i){test.value}"
-        return _each(field, lambda item: exp.RegexpLike(this=_as_text(field, item), expression=_literal(pattern)))
-    if test.cased or test.value.lower() == test.value.upper():
-        return _each(field, lambda item: _compare(_as_text(field, item), test.operator, _literal(test.value)))
-    value = _literal(test.value.lower())
-    return _each(field, lambda item: _compare(_folded(_as_text(field, item)), test.operator, value.copy()))
+    value = test.value
+    if test.operator is Operator.REGEX and not test.cased:
+        value = f"(?i){value}"
+    return _each(field, lambda item: _compare(_as_text(field, item), test.operator, _literal(value)))
 
 
 def _compare(left: exp.Expression, operator: Operator, right: exp.Expression) -> exp.Expression:
@@ -145,13 +264,13 @@ def _flag(field: Field, *, value: bool) -> exp.Expression:
     if field.path or field.column.type != "BOOLEAN":
         return _each(field, lambda item: exp.EQ(this=_as_text(field, item), expression=_literal(str(value).lower())))
     column = _column(field.column.name)
-    return column if value else exp.not_(column)
+    return column if value else exp.Not(this=column)
 
 
 def _exists(field: Field) -> exp.Expression:
     if field.path:
         return exp.GT(this=exp.ArraySize(this=_json_texts(field)), expression=_number(0))
-    return exp.not_(exp.Is(this=_column(field.column.name), expression=exp.null()))
+    return exp.Not(this=exp.Is(this=_column(field.column.name), expression=exp.null()))
 
 
 def _in_network(item: exp.Expression, network: IPv4Network | IPv6Network) -> exp.Expression:
@@ -205,10 +324,6 @@ def _as_text(field: Field, item: exp.Expression) -> exp.Expression:
 
 def _as_number(field: Field, item: exp.Expression) -> exp.Expression:
     return exp.TryCast(this=item, to=exp.DataType.build("double")) if field.path or field.column.is_list else item
-
-
-def _folded(item: exp.Expression) -> exp.Expression:
-    return exp.Lower(this=item)
 
 
 def _column(name: str) -> exp.Column:

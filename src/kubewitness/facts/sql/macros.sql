@@ -3,38 +3,45 @@
 -- The part of a request URI before its query.
 CREATE OR REPLACE TEMP MACRO kw_path(uri) AS split_part(uri, '?', 1);
 
--- Values of one query parameter of a request URI, decoded, in order; null without that parameter.
+-- Text out of a query, decoded. Bytes that are no UTF-8 become U+FFFD: they must not hide what stands beside them.
+CREATE OR REPLACE TEMP MACRO kw_unescape(text) AS
+    coalesce(
+        try(url_decode(replace(text, '+', ' '))),
+        try(url_decode(regexp_replace(replace(text, '+', ' '), '%[89a-fA-F][0-9a-fA-F]', chr(65533), 'g'))),
+        text
+    );
+
+-- Values of one query parameter of a request URI, decoded, in order; null without that parameter. The name of a parameter
+-- may be escaped too.
 CREATE OR REPLACE TEMP MACRO kw_query_values(uri, parameter) AS
     nullif(
         list_transform(
             list_filter(
                 string_split(substr(uri, strpos(uri, '?') + 1), '&'),
-                lambda pair: starts_with(pair, parameter || '=')
+                lambda pair: kw_unescape(split_part(pair, '=', 1)) = parameter
             ),
-            lambda pair: coalesce(
-                try(url_decode(replace(substr(pair, length(parameter) + 2), '+', ' '))),
-                substr(pair, length(parameter) + 2)
-            )
+            lambda pair: kw_unescape(substr(pair, length(split_part(pair, '=', 1)) + 2))
         ),
         []
     );
 
--- The network that stands for an address: /24 of IPv4, /48 of IPv6.
-CREATE OR REPLACE TEMP MACRO kw_network(ip) AS
+-- A path of a node as it is meant: one slash for several, no `.`, none at the end.
+CREATE OR REPLACE TEMP MACRO kw_clean_path(path) AS
     CASE
-        WHEN regexp_matches(ip, '^(::ffff:)?\d+\.\d+\.\d+\.\d+$')
-            THEN regexp_extract(ip, '(\d+\.\d+\.\d+)\.\d+$', 1) || '.0/24'
-        WHEN contains(ip, ':')
-            THEN list_aggregate(
-                list_transform(
-                    [1, 2, 3],
-                    lambda i: regexp_replace(
-                        coalesce(nullif(string_split(split_part(lower(ip), '::', 1), ':')[i], ''), '0'), '^0+(.)', '\1'
-                    )
-                ),
-                'string_agg',
-                ':'
-            ) || '::/48'
+        WHEN path <> '' THEN coalesce(nullif(rtrim(regexp_replace(path || '/', '/(\.?/)+', '/', 'g'), '/'), ''), '/')
+    END;
+
+-- Whether an address is one that the internet does not route to: RFC 1918, RFC 6598, RFC 4193, loopback, link-local.
+CREATE OR REPLACE TEMP MACRO kw_is_private(ip) AS
+    CASE
+        WHEN starts_with(ip, '10.') OR starts_with(ip, '127.') OR starts_with(ip, '192.168.') OR starts_with(ip, '169.254.')
+            THEN TRUE
+        WHEN starts_with(ip, '172.') THEN coalesce(try_cast(split_part(ip, '.', 2) AS INTEGER) BETWEEN 16 AND 31, FALSE)
+        WHEN starts_with(ip, '100.') THEN coalesce(try_cast(split_part(ip, '.', 2) AS INTEGER) BETWEEN 64 AND 127, FALSE)
+        WHEN contains(ip, ':') THEN regexp_matches(
+            ip, '(?i)^(::1$|f[cd]|fe[89ab]|::ffff:(10|127|192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.)'
+        )
+        WHEN ip IS NOT NULL THEN FALSE
     END;
 
 -- JSON Patch (RFC 6902) as documents of the shape that a merge patch would have, one per operation that sets a value:
@@ -57,15 +64,15 @@ CREATE OR REPLACE TEMP MACRO kw_patch_documents(patch) AS
         )::JSON
     );
 
--- The documents that a write sets: the whole object out of the response where it is there, else the request's body,
--- which for a JSON Patch is one small document per operation.
+-- The documents that a write sets: the whole object out of the response where it is there, else the request's body, which
+-- for a JSON Patch is one small document per operation.
 CREATE OR REPLACE TEMP MACRO kw_written_documents(request, response) AS
     CASE
-        WHEN json_type(response) = 'OBJECT'
+        WHEN starts_with(response, '{')
             AND coalesce(json_extract_string(response, '$.kind'), '') NOT IN ('Status', 'PartialObjectMetadata', 'Table')
             THEN [response]
-        WHEN json_type(request) = 'OBJECT' THEN [request]
-        WHEN json_type(request) = 'ARRAY' THEN kw_patch_documents(request)
+        WHEN starts_with(request, '{') THEN [request]
+        WHEN starts_with(request, '[') THEN kw_patch_documents(request)
     END;
 
 -- Lists as facts hold them: without nulls and repetitions; null when nothing is left.
@@ -91,7 +98,7 @@ CREATE OR REPLACE TEMP MACRO kw_hextets(text) AS
 -- An address as text that sorts like the number it is: `4:` and 8 hex digits, or `6:` and 32.
 CREATE OR REPLACE TEMP MACRO kw_address(ip) AS
     CASE
-        WHEN regexp_matches(ip, '^(?i:::ffff:)?((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}$')
+        WHEN regexp_matches(ip, '^(?i:::ffff:)?((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)$')
             THEN '4:' || list_aggregate(
                 list_transform(
                     string_split(regexp_extract(ip, '[\d.]+$'), '.'),
@@ -100,7 +107,7 @@ CREATE OR REPLACE TEMP MACRO kw_address(ip) AS
                 'string_agg',
                 ''
             )
-        WHEN regexp_matches(ip, '^[0-9a-fA-F:]+$') AND contains(ip, ':')
+        WHEN regexp_matches(ip, '^(?i)([0-9a-f]{1,4}(:[0-9a-f]{1,4}){7}|([0-9a-f]{1,4}(:[0-9a-f]{1,4}){0,6})?::([0-9a-f]{1,4}(:[0-9a-f]{1,4}){0,6})?)$')
             THEN '6:' || kw_hextets(split_part(ip, '::', 1))
                 || repeat(
                     '0',
@@ -109,6 +116,21 @@ CREATE OR REPLACE TEMP MACRO kw_address(ip) AS
                     )
                 )
                 || kw_hextets(split_part(ip, '::', 2))
+    END;
+
+-- The network that stands for an address: /24 of IPv4, /48 of IPv6. Every event may need it, so IPv4 costs one expression.
+CREATE OR REPLACE TEMP MACRO kw_network(ip) AS
+    CASE
+        WHEN NOT contains(ip, ':') OR contains(ip, '.') THEN nullif(regexp_extract(
+            ip,
+            '^(?i:::ffff:)?((?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){2}(?:25[0-5]|2[0-4]\d|1?\d?\d))\.(?:25[0-5]|2[0-4]\d|1?\d?\d)$',
+            1
+        ), '') || '.0/24'
+        WHEN kw_address(ip) IS NOT NULL THEN list_aggregate(
+            list_transform([3, 7, 11], lambda start: regexp_replace(substr(kw_address(ip), start, 4), '^0{1,3}', '')),
+            'string_agg',
+            ':'
+        ) || '::/48'
     END;
 
 -- One step into JSON: the value under a key, of an object or of every element of an array, for each value given.
@@ -174,3 +196,96 @@ CREATE OR REPLACE TEMP MACRO kw_authorized_by(reason, allowed, groups) AS
         WHEN reason = '' AND list_contains(groups, 'system:masters') THEN 'group system:masters'
         WHEN reason <> '' THEN reason
     END;
+
+-- What facts are made of, as a structure for from_json.
+CREATE OR REPLACE TEMP MACRO kw_container() AS
+    '{"image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
+    || ' "securityContext": {"privileged": "BOOLEAN", "capabilities": {"add": ["VARCHAR"]}}}';
+CREATE OR REPLACE TEMP MACRO kw_pod_spec() AS
+    '{"hostPID": "BOOLEAN", "hostIPC": "BOOLEAN", "hostNetwork": "BOOLEAN",'
+    || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "volumes": [{"hostPath": {"path": "VARCHAR"}}],'
+    || ' "containers": [' || kw_container() || '], "initContainers": [' || kw_container() || '],'
+    || ' "ephemeralContainers": [' || kw_container() || ']}';
+CREATE OR REPLACE TEMP MACRO kw_rbac_object() AS
+    '{"rules": [{"verbs": ["VARCHAR"], "resources": ["VARCHAR"], "apiGroups": ["VARCHAR"]}],'
+    || ' "roleRef": {"kind": "VARCHAR", "name": "VARCHAR"},'
+    || ' "subjects": [{"kind": "VARCHAR", "name": "VARCHAR", "namespace": "VARCHAR"}]}';
+
+-- Facts about pods out of the documents that a write sets, as one value. A list of one with a lambda over it gives a name
+-- to what stands in between; between columns it would be computed, as wide vectors, for all the events that write no pod.
+CREATE OR REPLACE TEMP MACRO kw_pod_facts(request, response, spec_path) AS
+    list_transform(
+        [kw_written_documents(request, response)],
+        lambda documents: list_transform(
+            [list_filter(
+                list_transform(
+                    documents, lambda document: from_json(json_extract(document, spec_path), kw_pod_spec())
+                ),
+                lambda spec: spec IS NOT NULL
+            )],
+            lambda specs: list_transform(
+                [list_filter(
+                    flatten(list_transform(
+                        specs, lambda spec: list_concat(spec.containers, spec.initContainers, spec.ephemeralContainers)
+                    )),
+                    lambda container: container IS NOT NULL AND container."$patch" IS DISTINCT FROM 'delete'
+                )],
+                lambda containers: struct_pack(
+                    owner_kind := json_extract_string(documents[1], '$.metadata.ownerReferences[0].kind'),
+                    privileged := list_bool_or(
+                        list_transform(containers, lambda container: container.securityContext.privileged)
+                    ),
+                    host_pid := list_bool_or(list_transform(specs, lambda spec: spec.hostPID)),
+                    host_ipc := list_bool_or(list_transform(specs, lambda spec: spec.hostIPC)),
+                    host_network := list_bool_or(list_transform(specs, lambda spec: spec.hostNetwork)),
+                    host_paths := kw_distinct(list_transform(
+                        flatten(list_transform(specs, lambda spec: spec.volumes)),
+                        lambda volume: kw_clean_path(volume.hostPath.path)
+                    )),
+                    capabilities := kw_distinct(list_transform(
+                        flatten(list_transform(
+                            containers, lambda container: container.securityContext.capabilities.add
+                        )),
+                        lambda capability: regexp_replace(upper(capability), '^CAP_', '')
+                    )),
+                    images := kw_distinct(list_transform(containers, lambda container: container.image)),
+                    service_account := list_any_value(
+                        list_transform(specs, lambda spec: coalesce(spec.serviceAccountName, spec.serviceAccount))
+                    ),
+                    pod_commands := nullif(
+                        list_filter(
+                            list_transform(
+                                containers,
+                                lambda container: array_to_string(list_concat(container.command, container.args), ' ')
+                            ),
+                            lambda command: command <> ''
+                        ),
+                        []
+                    )
+                )
+            )[1]
+        )[1]
+    )[1];
+
+-- Facts about roles and bindings out of the documents that a write sets, as one value.
+CREATE OR REPLACE TEMP MACRO kw_rbac_facts(request, response) AS
+    list_transform(
+        [list_transform(
+            kw_written_documents(request, response), lambda document: from_json(document, kw_rbac_object())
+        )],
+        lambda documents: list_transform(
+            [flatten(list_transform(documents, lambda document: document.rules))],
+            lambda rules: struct_pack(
+                role_verbs := kw_distinct(flatten(list_transform(rules, lambda rule: rule.verbs))),
+                role_resources := kw_distinct(flatten(list_transform(rules, lambda rule: rule.resources))),
+                role_api_groups := kw_distinct(flatten(list_transform(rules, lambda rule: rule.apiGroups))),
+                role_ref_kind := list_any_value(list_transform(documents, lambda document: document.roleRef.kind)),
+                role_ref := list_any_value(list_transform(documents, lambda document: document.roleRef.name)),
+                subjects := kw_distinct(list_transform(
+                    flatten(list_transform(documents, lambda document: document.subjects)),
+                    lambda subject: coalesce(subject.kind, 'Subject') || ' ' || coalesce(subject.namespace || '/', '')
+                        || subject.name
+                ))
+            )
+        )[1]
+    )[1];

@@ -4,20 +4,28 @@ SELECT
     coalesce(request_received_at, older_timestamp, stage_at, logged_at) AS happened_at,
     coalesce(nullif(impersonated_username, ''), nullif(username, '')) AS actor,
     CASE
-        WHEN actor = 'system:anonymous' THEN 'anonymous'
-        WHEN starts_with(actor, 'system:serviceaccount:') THEN 'service_account'
-        WHEN starts_with(actor, 'system:node:') THEN 'node'
+        WHEN actor IS NULL THEN NULL
+        WHEN starts_with(actor, 'system:') THEN CASE
+            WHEN starts_with(actor, 'system:serviceaccount:') THEN 'service_account'
+            WHEN starts_with(actor, 'system:node:') THEN 'node'
+            WHEN actor = 'system:anonymous' THEN 'anonymous'
+            WHEN actor IN (
+                'system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy',
+                'system:cloud-controller-manager'
+            ) THEN 'control_plane'
+            ELSE 'user'
+        END
         WHEN actor IN (
-            'system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy',
-            'system:cloud-controller-manager', 'aksService', 'hcpService', 'acsService', 'readinessChecker',
-            'eks:cloud-controller-manager', 'eks:k8s-metrics', 'eks:addon-manager', 'eks:node-manager'
+            'aksService', 'hcpService', 'acsService', 'readinessChecker', 'eks:cloud-controller-manager', 'eks:k8s-metrics',
+            'eks:addon-manager', 'eks:node-manager'
         ) THEN 'control_plane'
-        WHEN actor IS NOT NULL THEN 'user'
+        ELSE 'user'
     END AS actor_kind,
     impersonated_username IS NOT NULL
         OR coalesce(code = 403 AND contains(status_message, 'cannot impersonate'), FALSE) AS impersonated,
     source_ips[-1] AS source_ip,
     kw_network(source_ip) AS source_network,
+    kw_is_private(source_ip) AS source_is_private,
     kw_path(request_uri) AS request_path,
     verb IN ('create', 'update', 'patch') AS is_write,
     CASE
@@ -37,9 +45,15 @@ SELECT
     END AS action,
     CASE
         WHEN request_uri IS NULL THEN NULL
-        WHEN contains(request_uri, 'dryRun=') THEN regexp_matches(request_uri, '[?&]dryRun=[^&]')
-        WHEN verb IN ('delete', 'deletecollection') AND request_object IS NOT NULL
-            THEN coalesce(json_type(request_object, '$.dryRun[0]') IS NOT NULL, FALSE)
+        -- Reads, streams and token requests are carried out all the same: the server does not heed the parameter there.
+        WHEN verb NOT IN ('create', 'update', 'patch', 'delete', 'deletecollection')
+            OR subresource IN ('exec', 'attach', 'portforward', 'proxy', 'token') THEN FALSE
+        -- A delete that has a body takes its options from there alone; whether it has one, only some levels show.
+        WHEN starts_with(verb, 'delete') AND request_object IS NOT NULL
+            THEN list_contains(json_extract_string(request_object, '$.dryRun[*]'), 'All')
+        WHEN starts_with(verb, 'delete') AND (level IS NULL OR level = 'Metadata' OR stage = 'RequestReceived' OR truncated)
+            THEN NULL
+        WHEN contains(request_uri, 'dryRun') THEN coalesce(list_contains(kw_query_values(request_uri, 'dryRun'), 'All'), FALSE)
         ELSE FALSE
     END AS dry_run,
     code BETWEEN 200 AND 299 OR code = 101 AS succeeded

@@ -1,0 +1,250 @@
+"""Writes the pages that say what the code says: columns, rules, command line, and the demo in the README.
+
+`make docs` runs it; a test holds that every page is up to date. A generated page says so in its first line.
+"""  # noqa: INP001 - a script beside the pages, not a package
+
+from __future__ import annotations
+
+import inspect
+import io
+import re
+import sys
+from enum import Enum
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from kubewitness.alert.render import FORMATS
+from kubewitness.app.scan import scan
+from kubewitness.cli import app
+from kubewitness.detect.pack import load_pack
+from kubewitness.model.alert import Severity
+from kubewitness.model.event import COLUMNS, Group
+from kubewitness.model.rule import RuleClass, RuleInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cyclopts import App
+
+    from kubewitness.model.event import Column
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = "examples/aks-attack"
+_NOTE = "<!-- Written by docs/generate.py (`make docs`): change the code, not this page. -->\n"
+_COLUMNS_ARE = """\
+One row is one audit event. Columns have the API's own names in snake_case; facts are derived from the
+event. Rules may use the column's name or the API's dotted name as a field. Absent is null, never an empty
+text. Times are UTC. The values of `action` and `actor_kind` are [on their own page](actions.md).
+"""
+_RULES_ARE = """\
+`core` runs by default; the others are asked for with `--class`, which may be given several times.
+`extended` rules find more and need knowledge of the cluster; `audit-trail` rules record what is true and
+frequent. Catalogue ids name the detection a rule covers; techniques are MITRE ATT&CK's. How a rule comes to
+an alert (`single`, `correlation`, `first_seen`) is told in [how detection
+works](../explanation/detection.md). To write your own, see [write a rule](../how-to/write-a-rule.md).
+"""
+_COMMAND_IS = """\
+`kubewitness` and its short alias `kw` are the same command. Data goes to standard output, everything else
+to standard error. `NO_COLOR` is honoured. What the exit codes mean is [on a page of its
+own](exit-codes.md); the formats are described in [report formats](report-formats.md).
+"""
+_README_PART = re.compile(r"(<!-- demo -->\n).*?(<!-- /demo -->)", re.DOTALL)
+_SHOWN_ALERTS = 4
+_FIRST_WORDS = ("SEVERITY", *(f"{severity.value} " for severity in Severity))  # of an alert in the table
+_GROUPS = {
+    Group.PROVENANCE: "Provenance: where the record stood",
+    Group.EVENT: "Event: the request",
+    Group.USER: "User: who authenticated, whom they acted as",
+    Group.OBJECT: "Object: what the request was about",
+    Group.RESPONSE: "Response",
+    Group.BODY: "Bodies",
+    Group.FACT: "Facts: derived from the event",
+}
+_FAMILIES = {
+    "access": "Access: who comes in, from where, and who is turned away",
+    "destruction": "Destruction: what is deleted",
+    "discovery": "Discovery: who looks around",
+    "execution": "Execution: ways into containers and nodes",
+    "permissions": "Permissions: roles, bindings, impersonation, tokens, certificates, webhooks",
+    "secrets": "Secrets: reading and changing them",
+    "traces": "Traces: what hides them, and what is missing",
+    "workloads": "Workloads: pods and templates with a way out, or in the wrong place",
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and what must stand in it."""
+    reference = ROOT / "docs" / "reference"
+    readme = ROOT / "README.md"
+    return {
+        reference / "columns.md": columns_page(),
+        reference / "rules.md": rules_page(),
+        reference / "cli.md": cli_page(),
+        readme: _README_PART.sub(_with_demo, readme.read_text("utf-8")),
+    }
+
+
+def _with_demo(part: re.Match[str]) -> str:
+    return part[1] + demo_transcript() + part[2]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def columns_page() -> str:
+    """The events table: one row per audit event."""
+    parts = [
+        _NOTE,
+        "# Columns of the events table\n",
+        _COLUMNS_ARE,
+    ]
+    for group, title in _GROUPS.items():
+        rows = [_column_row(column) for column in COLUMNS if column.group is group]
+        parts.append(f"## {title}\n\n" + table(["Column", "Type", "API name", "What"], rows))
+    return "\n".join(parts)
+
+
+def _column_row(column: Column) -> list[str]:
+    api = f"`{column.api}`" if column.api else ""
+    return [f"`{column.name}`", column.type, api, _sentence(column.about)]
+
+
+def rules_page() -> str:
+    """Every rule of the builtin pack whose matches are alerts."""
+    rules = sorted((rule.info for rule in load_pack().alerting), key=lambda info: (_family(info), info.id))
+    counts = {each: sum(info.rule_class is each for info in rules) for each in RuleClass}
+    parts = [
+        _NOTE,
+        "# The builtin rules\n",
+        f"{len(rules)} rules: "
+        + ", ".join(f"{count} {each.value}" for each, count in counts.items())
+        + ".\n",
+        _RULES_ARE,
+    ]
+    families = [(family, list(members)) for family, members in groupby(rules, key=_family)]
+    for family, members in families:
+        rows = [
+            [
+                f"[`{info.id}`](#{info.id})", info.title, info.severity.value, info.rule_class.value,
+                info.kind.value, ", ".join(info.catalogue), ", ".join(info.techniques),
+            ]
+            for info in members
+        ]  # fmt: skip
+        header = ["Rule", "Title", "Severity", "Class", "Kind", "Catalogue", "Techniques"]
+        parts.append(f"## {_FAMILIES.get(family, family.capitalize())}\n\n" + table(header, rows))
+    parts.append("# Each rule\n")
+    parts += [_rule_section(info) for _, members in families for info in members]
+    return "\n".join(parts)
+
+
+def _family(info: RuleInfo) -> str:
+    return info.path.replace("\\", "/").split("/")[-2]
+
+
+def _rule_section(info: RuleInfo) -> str:
+    facts = [info.severity.value, info.rule_class.value, *info.catalogue, *map(_technique, info.techniques)]
+    lines = [f"### {info.id}\n", f"**{info.title}** ({', '.join(facts)})\n", f"{info.description}\n"]
+    if info.false_positives:
+        lines.append("Harmless causes:\n\n" + "".join(f"- {each}\n" for each in info.false_positives))
+    if info.next_steps:
+        lines.append(f"Next: {info.next_steps}\n")
+    return "\n".join(lines)
+
+
+def _technique(technique: str) -> str:
+    return f"[{technique}](https://attack.mitre.org/techniques/{technique.replace('.', '/')}/)"
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options."""
+    parts = [
+        _NOTE,
+        "# Command line\n",
+        _COMMAND_IS,
+        *(_command_section(words, command) for words, command in commands()),
+    ]
+    return "\n".join(parts)
+
+
+def commands(
+    parent: App = app, words: tuple[str, ...] = ("kubewitness",)
+) -> Iterator[tuple[tuple[str, ...], App]]:
+    """Every command that can be run, with the words that run it."""
+    for name in sorted(name for name in parent if not name.startswith("-")):
+        command = parent[name]
+        if command.default_command is not None:
+            yield (*words, name), command
+        yield from commands(command, (*words, name))
+
+
+def _command_section(words: tuple[str, ...], command: App) -> str:
+    about, _, examples = inspect.cleandoc(command.help or "").partition("Examples:")
+    arguments: list[list[str]] = []
+    options: list[list[str]] = []
+    for argument in command.assemble_argument_collection():
+        default = argument.field_info.default
+        row = [_values(argument.hint), _sentence(argument.parameter.help or ""), _default(default)]
+        if argument.index is not None:
+            arguments.append([f"`{argument.names[0]}`", *row[:2]])
+        else:
+            options.append([", ".join(f"`{name}`" for name in argument.names), *row])
+    usage = [*words, *(name.strip("`") for name, *_ in arguments), *(["[OPTIONS]"] if options else [])]
+    parts = [f"## {' '.join(words[1:])}\n", f"`{' '.join(usage)}`\n", f"{about.strip()}\n"]
+    if arguments:
+        parts.append(table(["Argument", "Value", "What"], arguments))
+    if options:
+        parts.append(table(["Option", "Value", "What", "Default"], options))
+    shown = [line.strip() for line in examples.splitlines() if line.strip()]
+    if shown:
+        parts.append("```sh\n" + "\n".join(shown) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _values(hint: Any) -> str:
+    """What an argument takes, for people."""
+    inner = [part for part in get_args(hint) if part not in {type(None), Ellipsis}]
+    if inner:
+        return _values(inner[0]) + (", several" if getattr(hint, "__origin__", None) in {list, tuple} else "")
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return ", ".join(f"`{each.value}`" for each in hint)
+    return {Path: "path", str: "text", int: "number", bool: ""}.get(hint, "text")
+
+
+def _default(value: Any) -> str:
+    if value is None or value is inspect.Parameter.empty or isinstance(value, bool):
+        return "yes" if value is True else ""
+    return f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith(".") else f"{text}."
+
+
+def demo_transcript() -> str:
+    """What `make demo` prints, its first alerts; how long it took is left out."""
+    out = io.StringIO()
+    FORMATS["table"](scan([str(ROOT / DEMO)], load_pack(classes=[RuleClass.CORE])), out)
+    text = out.getvalue().replace(f"{ROOT}/", "")
+    head, *blocks = (block.rstrip() for block in re.split(r"\n\s*\n", text))
+    head = re.sub(r", [\d.]+ s$", "", head, flags=re.MULTILINE)
+    alerts = sum(block.startswith(_FIRST_WORDS) for block in blocks)
+    shown = "\n\n".join([head, *blocks[:_SHOWN_ALERTS]])
+    lines = "\n".join(line.rstrip() for line in shown.splitlines())
+    return f"```text\n$ kubewitness scan {DEMO}\n{lines}\n\n... {alerts - _SHOWN_ALERTS} more alerts\n```\n"
+
+
+def main() -> None:
+    """Write every page that is not up to date, and say which."""
+    for path, text in pages().items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
