@@ -50,7 +50,7 @@ to standard error. `NO_COLOR` is honoured. What the exit codes mean is [on a pag
 own](exit-codes.md); the formats are described in [report formats](report-formats.md).
 """
 _README_PART = re.compile(r"(<!-- demo -->\n).*?(<!-- /demo -->)", re.DOTALL)
-_SHOWN_ALERTS = 4
+_SHOWN_ALERTS = 3
 _FIRST_WORDS = ("SEVERITY", *(f"{severity.value} " for severity in Severity))  # of an alert in the table
 _GROUPS = {
     Group.PROVENANCE: "Provenance: where the record stood",

@@ -1,7 +1,7 @@
 """Running the cases of rules through a scan: does every rule alert where it should, and nowhere else?
 
-All cases of all rules are read in one scan. Each case is written as the log of a cluster of its own, in the shape of
-Azure's storage export, so that no case counts, repeats or hides what another one shows.
+All cases of all rules are read in one scan. Each case is written as the log of a cluster of its own, in the
+shape of Azure's storage export, so that no case counts, repeats or hides what another one shows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
 from kubewitness.app.scan import ScanOptions, scan
@@ -72,15 +72,17 @@ class _Trial:
 def check_cases(folder: Path | None = None) -> Outcome:
     """Run the cases of the builtin rules, or of the rules of a folder or file.
 
-    A rule fails when it does not alert on a case under `match`, alerts on one under `no_match`, or has fewer than two
-    of either. Correlations of a folder may count matches of builtin rules.
+    A rule fails when it does not alert on a case under `match`, alerts on one under `no_match`, or has fewer
+    than two of either. Correlations of a folder may count matches of builtin rules.
 
     Raises:
         UsageError: there is no such folder, or no rule in it.
     """
     files = read_rule_files([folder] if folder else [], builtin=folder is None)
     if not files:
-        raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
+        raise UsageError(
+            "no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml"
+        )
     known = {rule.info.id: rule for file in files for rule in file.rules}
     builtin = read_rule_files() if folder else ()
     known = {rule.info.id: rule for file in builtin for rule in file.rules} | known
@@ -94,6 +96,15 @@ def check_cases(folder: Path | None = None) -> Outcome:
     position = {path: number for number, file in enumerate(files) for path in (file.path, file.cases_path)}
     failures.sort(key=lambda failure: position[failure.path])
     return Outcome(sum(rule.alerts for file in files for rule in file.rules), len(trials), tuple(failures))
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as `rules test --format json` shows it."""
+    failures = [
+        {"rule_id": failure.rule_id, "path": failure.path, "case": failure.case, "message": failure.message}
+        for failure in outcome.failures
+    ]
+    return {"rules": outcome.rules, "cases": outcome.cases, "failures": failures}
 
 
 def _bases(rule: Rule) -> set[str]:
@@ -113,7 +124,9 @@ def _count_failures(file: RuleFile, known: Mapping[str, Rule]) -> Iterator[Failu
     meant = [(case, rule_of(case, file)) for case in cases]
     for case, rule in meant:
         if rule is None:
-            yield Failure(case.rule_id, file.cases_path, case.about, "is about a rule that this file does not have")
+            yield Failure(
+                case.rule_id, file.cases_path, case.about, "is about a rule that this file does not have"
+            )
     for rule in file.rules:
         for base in sorted(_bases(rule) - known.keys()):
             yield Failure(rule.info.id, file.path, None, f"counts matches of `{base}`, which is not there")
@@ -150,7 +163,9 @@ def _run(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[Failur
 
 def _keeps_to_its_cluster(rule: Rule) -> bool:
     """Whether what a rule counts never crosses clusters."""
-    fields = rule.correlation.group_by if rule.correlation else rule.first_seen.by if rule.first_seen else None
+    fields = (
+        rule.correlation.group_by if rule.correlation else rule.first_seen.by if rule.first_seen else None
+    )
     return fields is None or any(field.column.name == "cluster" for field in fields)
 
 
@@ -174,7 +189,9 @@ def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterat
     for number, trial in enumerate(trials):
         case, rule_id = trial.case, trial.rule.info.id
         if number in unread:
-            yield Failure(rule_id, case.path, case.about, f"an event of the case cannot be read: {unread[number]}")
+            yield Failure(
+                rule_id, case.path, case.about, f"an event of the case cannot be read: {unread[number]}"
+            )
         elif case.is_match != ((number, rule_id) in alerted):
             message = "should alert, but does not" if case.is_match else "should not alert, but does"
             yield Failure(rule_id, case.path, case.about, message)

@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 _BUILTIN = Path("rules")
 
 
-class Dialect(StrEnum):
-    """SQL of which engine."""
-
-    DUCKDB = "duckdb"
-
-
 @dataclass(frozen=True, slots=True)
 class RuleFile:
     """A file of rules and the cases beside it.
@@ -133,7 +127,9 @@ def read_rule_files(folders: Sequence[Path] = (), *, builtin: bool = True) -> li
 def _read(path: Path, shown: str) -> RuleFile:
     cases = cases_path(path)
     shown_cases = str(cases_path(Path(shown)))
-    text, rules, error = "", (), None
+    text = ""
+    rules: tuple[Rule, ...] = ()
+    error: RuleError | None = None
     try:
         text = path.read_text(encoding="utf-8")
         rules = tuple(parse_rules(text, shown))
@@ -193,7 +189,7 @@ def show_rule(rule_id: str, folders: Sequence[Path] = ()) -> RulePage:
 
 
 def rule_of(case: Case, file: RuleFile) -> Rule | None:
-    """The rule that a case is about: the one it names, else the one named like the file, else the first that alerts."""
+    """The rule a case is about: the one it names, else the one named like the file, else the first."""
     stem = Path(file.path).stem
     alerting = [rule for rule in file.rules if rule.alerts]
     wanted = case.rule_id or stem
@@ -205,10 +201,15 @@ def _no_such_rule(rule_id: str) -> UsageError:
     return UsageError(f"there is no rule `{rule_id}`", hint="kubewitness rules list")
 
 
-def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: Dialect = Dialect.DUCKDB) -> str:
-    """What a rule asks of one event, as queries over the table `events`; comments say what is done with the rows.
+def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: str = "duckdb") -> str:
+    """What a rule asks of one event, as queries over `events`; comments say what is done with the rows.
 
     Functions whose names begin with `kw_` are this project's own.
+
+    Args:
+        rule_id: the rule.
+        folders: where to look besides the builtin rules.
+        dialect: SQLGlot's name of an SQL dialect.
 
     Raises:
         UsageError: no rule has this id.
@@ -225,23 +226,30 @@ def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: Dialect = Dial
 
 def _remarks(rule: Rule) -> Iterator[str]:
     if correlation := rule.correlation:
-        counted = f"different values of {correlation.counted.name}" if correlation.counted else "requests"
-        yield f"-- alerts where {counted} {correlation.order} {correlation.threshold} within {correlation.window_s} s"
+        counted = (
+            f"the number of different values of {correlation.counted.name}"
+            if correlation.counted
+            else "the number of requests"
+        )
+        enough = f"{correlation.order} {correlation.threshold}"
+        yield f"-- alerts where {counted} {enough} within {correlation.window_s} s"
         yield f"-- among rows with the same {_names(correlation.group_by)}"
     if first_seen := rule.first_seen:
-        yield f"-- alerts where {first_seen.field.name} is new among rows with the same {_names(first_seen.by)}"
-        yield f"-- after {first_seen.after} requests"
+        yield f"-- alerts where {first_seen.field.name} is new after {first_seen.after} requests"
+        yield f"-- among rows with the same {_names(first_seen.by)}"
 
 
 def _names(fields: Iterable[Field]) -> str:
     return ", ".join(field.name for field in fields) or "log"
 
 
-def _query(rule: Rule, dialect: Dialect) -> str:
+def _query(rule: Rule, dialect: str) -> str:
     if rule.predicate is None:
         return f"-- {rule.info.id} counts matches of other rules"
-    condition = lower(rule.predicate).sql(dialect.value, pretty=True)
-    return f"-- {rule.info.id}\nSELECT *\nFROM events\nWHERE\n" + "\n".join(f"  {line}" for line in condition.splitlines())
+    condition = lower(rule.predicate).sql(dialect, pretty=True)
+    return f"-- {rule.info.id}\nSELECT *\nFROM events\nWHERE\n" + "\n".join(
+        f"  {line}" for line in condition.splitlines()
+    )
 
 
 def lint_rules(folder: Path) -> list[Issue]:
@@ -252,7 +260,9 @@ def lint_rules(folder: Path) -> list[Issue]:
     """
     own = read_rule_files([folder], builtin=False)
     if not own:
-        raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
+        raise UsageError(
+            "no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml"
+        )
     known = {rule.info.id for file in read_rule_files() for rule in file.rules}
     known |= {rule.info.id for file in own for rule in file.rules}
     issues: list[Issue] = []
@@ -260,6 +270,16 @@ def lint_rules(folder: Path) -> list[Issue]:
     for file in own:
         issues += _lint_file(file, known, taken)
     return issues
+
+
+def is_valid(issues: Iterable[Issue]) -> bool:
+    """Whether none of the issues is an error."""
+    return all(issue.severity is not IssueSeverity.ERROR for issue in issues)
+
+
+def issue_fields(issue: Issue) -> dict[str, Any]:
+    """An issue as `rules lint --format json` shows it."""
+    return {name: getattr(issue, name) for name in ("severity", "code", "message", "path", "line", "hint")}
 
 
 def _lint_file(file: RuleFile, known: set[str], taken: dict[str, str]) -> Iterator[Issue]:
@@ -273,10 +293,14 @@ def _lint_file(file: RuleFile, known: set[str], taken: dict[str, str]) -> Iterat
         taken.setdefault(rule_id, file.path)
         for base in rule.correlation.rules if rule.correlation else ():
             if base not in known:
-                yield _issue(file, "base-missing", f"`{rule_id}` counts matches of `{base}`, which is not there")
+                yield _issue(
+                    file, "base-missing", f"`{rule_id}` counts matches of `{base}`, which is not there"
+                )
         for name in sorted(unknown_placeholders(rule.info.explain or "")):
             message = f"`explain` names `{name}`, which no event has"
-            yield _issue(file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ...")
+            yield _issue(
+                file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ..."
+            )
         for test in _texts(rule.predicate) if rule.predicate else ():
             if test.field.column.name == "verb" and test.operator is Operator.EQUALS:
                 yield from _lint_verb(file, test.value.lower())
@@ -294,14 +318,29 @@ def _lint_verb(file: RuleFile, verb: str) -> Iterator[Issue]:
 
 # Source: apiserver RequestInfo; where there is no resource, the verb is the HTTP method in lower case.
 _VERBS = frozenset(
-    {"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "head", "options", "post", "put"}
+    {
+        "get",
+        "list",
+        "watch",
+        "create",
+        "update",
+        "patch",
+        "delete",
+        "deletecollection",
+        "head",
+        "options",
+        "post",
+        "put",
+    }
 )
 _BY_ACTION = "an event shows it in the fact `action`, by whatever verb"
 _INSTEAD = {
     "replace": "a replacement is recorded as `update`",
     "edit": "an edit is recorded as `patch`",
     "apply": "apply is recorded as `create` or `patch`",
-    **dict.fromkeys(("exec", "attach", "portforward", "proxy", "approve", "bind", "escalate", "impersonate"), _BY_ACTION),
+    **dict.fromkeys(
+        ("exec", "attach", "portforward", "proxy", "approve", "bind", "escalate", "impersonate"), _BY_ACTION
+    ),
 }
 
 
@@ -319,7 +358,11 @@ def _texts(predicate: Predicate) -> Iterator[Text]:
 
 
 def _issue(
-    file: RuleFile, code: str, message: str, hint: str | None = None, severity: IssueSeverity = IssueSeverity.ERROR
+    file: RuleFile,
+    code: str,
+    message: str,
+    hint: str | None = None,
+    severity: IssueSeverity = IssueSeverity.ERROR,
 ) -> Issue:
     return Issue(severity, code, message, file.path, _line(file.text, message), hint)
 

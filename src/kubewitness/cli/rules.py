@@ -1,7 +1,232 @@
-"""`kubewitness rules`."""
+"""`kubewitness rules`: list rules, read them, test them."""
 
 from __future__ import annotations
 
-from cyclopts import App
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-app = App(help="List, show and test rules.")
+from cyclopts import App, Parameter
+
+from kubewitness.model.rule import RuleClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kubewitness.app.rules import RulePage
+    from kubewitness.detect.cases import Case
+
+EXIT_MET = 1
+_WIDTH = 100
+_MOST_EXAMPLES = 2
+
+
+class Format(StrEnum):
+    """How to print a list."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Dialect(StrEnum):
+    """SQL of which engine."""
+
+    DUCKDB = "duckdb"
+
+
+RuleId = Annotated[str, Parameter(help="Id of the rule.")]
+Folder = Annotated[Path, Parameter(help="Folder or file of Sigma rules.")]
+Folders = Annotated[
+    list[Path] | None,
+    Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=()),
+]
+Formats = Annotated[Format, Parameter(name=["--format", "-f"], help="How to print it.")]
+
+
+def _examples(*commands: str) -> str:
+    return "Examples:\n\n" + "\n\n".join(f"    kubewitness rules {command}" for command in commands)
+
+
+app = App(name="rules", help="List, show and test rules.")
+
+
+@app.command(name="list", help_epilogue=_examples("list", "list --rules my-rules --class core --format json"))
+def list_(
+    *,
+    rules: Folders = None,
+    builtin_rules: Annotated[bool, Parameter(help="List the builtin rules.")] = True,
+    rule_class: Annotated[
+        list[RuleClass] | None,
+        Parameter(name="--class", help="Noise classes to list; all when not given.", negative=()),
+    ] = None,
+    format: Formats = Format.TABLE,  # noqa: A002 - the name of the option
+) -> None:
+    """List the rules."""
+    from kubewitness.app.rules import list_rules, rule_fields  # noqa: PLC0415 - help must come quickly
+
+    infos = list_rules(rules or (), builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
+    listed = [rule_fields(info) for info in infos]
+    if format is Format.JSON:
+        _print("[" + ",\n ".join(map(_json, listed)) + "]")
+    else:
+        names = ("severity", "class", "id", "title")
+        _print_table(names, ([rule[name] for name in names] for rule in listed))
+
+
+@app.command(
+    help_epilogue=_examples("show exec-into-pod", "show exec-into-pod --yaml > my-rules/exec-into-pod.yml")
+)
+def show(
+    rule_id: RuleId,
+    /,
+    *,
+    rules: Folders = None,
+    yaml: Annotated[bool, Parameter(help="Print the rule's file as it is.", negative="")] = False,
+) -> None:
+    """Show what a rule looks for, why, and what to do about its alerts."""
+    from kubewitness.app.rules import show_rule  # noqa: PLC0415
+
+    page = show_rule(rule_id, rules or ())
+    if yaml:
+        sys.stdout.write(page.file.text)
+    else:
+        _print_page(page)
+
+
+@app.command(name="test", help_epilogue=_examples("test", "test my-rules", "test my-rules --format json"))
+def run_cases(folder: Folder | None = None, /, *, format: Formats = Format.TABLE) -> int:  # noqa: A002
+    """Run the cases beside the builtin rules, or beside those of a folder.
+
+    Exits with 1 when a rule does not alert where it should, alerts where it should not, or has fewer than two
+    cases of either kind.
+    """
+    from kubewitness.app.rule_cases import check_cases, outcome_fields  # noqa: PLC0415
+
+    outcome = check_cases(folder)
+    if format is Format.JSON:
+        _print(_json(outcome_fields(outcome)))
+    else:
+        for failure in outcome.failures:
+            subject = f" ({failure.rule_id})" if failure.rule_id else ""
+            case = f"case `{failure.case}` " if failure.case else ""
+            _print(f"{failure.path}{subject}: {case}{failure.message}")
+        result = _count(len(outcome.failures), "failure") if outcome.failures else "all pass"
+        _print(f"{_count(outcome.rules, 'rule')}, {_count(outcome.cases, 'case')}: {result}")
+    return EXIT_MET if outcome.failures else 0
+
+
+@app.command(help_epilogue=_examples("lint my-rules", "lint my-rules/exec-at-night.yml --format json"))
+def lint(folder: Folder, /, *, format: Formats = Format.TABLE) -> int:  # noqa: A002
+    """Find what is wrong with rules; exits with 1 when there is an error."""
+    from kubewitness.app.rules import is_valid, issue_fields, lint_rules  # noqa: PLC0415
+
+    issues = lint_rules(folder)
+    if format is Format.JSON:
+        _print(_json({"valid": is_valid(issues), "issues": [issue_fields(issue) for issue in issues]}))
+    else:
+        for issue in issues:
+            place = issue.path if issue.line is None else f"{issue.path}:{issue.line}"
+            _print(f"{place}: {issue.severity.value}: {issue.message} [{issue.code}]")
+            if issue.hint:
+                _print(f"    hint: {issue.hint}")
+        if not issues:
+            _print("nothing is wrong")
+    return 0 if is_valid(issues) else EXIT_MET
+
+
+@app.command(help_epilogue=_examples("sql exec-into-pod"))
+def sql(
+    rule_id: RuleId,
+    /,
+    *,
+    rules: Folders = None,
+    dialect: Annotated[Dialect, Parameter(help="SQL of which engine.")] = Dialect.DUCKDB,
+) -> None:
+    """Print what a rule asks of one event, as SQL over the table of events."""
+    from kubewitness.app.rules import rule_sql  # noqa: PLC0415
+
+    _print(rule_sql(rule_id, rules or (), dialect.value))
+
+
+def _print(text: str) -> None:
+    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+
+    sys.stdout.write("\n".join(visible(line) for line in text.split("\n")) + "\n")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)  # pure ASCII: nothing in it can be mistaken for a control character
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+
+    table = Table(*map(str.upper, header), box=None, pad_edge=False, header_style="dim")
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    table.columns[-1].overflow = "fold"
+    for row in rows:
+        table.add_row(*map(visible, row))
+    _console().print(table)
+
+
+def _console() -> Any:
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    return console
+
+
+def _print_page(page: RulePage) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+
+    console = _console()
+    info = page.rule.info
+    console.print(Text(visible(info.title), style="bold"))
+    for name, value in (
+        ("rule", info.id),
+        ("severity", info.severity.value),
+        ("class", info.rule_class.value),
+        ("kind", info.kind.value),
+        ("catalogue", ", ".join(info.catalogue)),
+        ("techniques", ", ".join(info.techniques)),
+        ("file", page.file.path),
+    ):
+        if value:
+            console.print(Text.assemble((f"{name:<12}", "dim"), visible(value)))
+    for title, paragraphs in (
+        ("What and why", [info.description]),
+        ("Known false positives", [f"- {each}" for each in info.false_positives]),
+        ("What to check next", [info.next_steps]),
+        ("References", [f"- {each}" for each in info.references]),
+        ("Events on which it alerts", _example_lines(page.matching)),
+        ("Events on which it does not", _example_lines(page.passing)),
+    ):
+        if any(paragraphs):
+            console.print()
+            console.print(Text(title, style="bold"))
+        for paragraph in filter(None, paragraphs):
+            for line in Text(visible(paragraph)).wrap(console, console.width - 2, overflow="fold"):
+                line.rstrip()
+                console.print(Text("  ") + line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _example_lines(cases: Sequence[Case]) -> list[str]:
+    from kubewitness.detect.cases import example_of  # noqa: PLC0415
+
+    return [
+        line
+        for case in cases[:_MOST_EXAMPLES]
+        for line in (f"{case.about}:", json.dumps(example_of(case), ensure_ascii=False))
+    ]

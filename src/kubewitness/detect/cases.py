@@ -7,9 +7,10 @@
       - about: refused
         event: {...}
 
-A case has one `event`, several `events` (a second apart), or a `series` of `{event, repeat, every_s}` that follow one
-another; `repeat` and `every_s` may also stand beside a single `event`. In a repeated event `{i}` stands for the number of
-the repetition, from 0. Times and Audit-IDs are filled in where the event has none.
+A case has one `event`, several `events` (a second apart), or a `series` of `{event, repeat, every_s}` that
+follow one another; `repeat` and `every_s` may also stand beside a single `event`. In a repeated event `{i}`
+stands for the number of the repetition, from 0. Times and Audit-IDs are filled in where the event has none.
+A file with several rules says with `rule: ID` in a case which one is meant.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _KINDS = {"match": True, "no_match": False}
 _SHAPES = ("event", "events", "series")
 _REPEATING = ("repeat", "every_s")
 _MOST_EVENTS = 100_000
-_EXAMPLE = "write `event: {verb: get, ...}`, `events: [{...}, ...]` or `series: [{repeat: 5, every_s: 2, event: {...}}]`"
+_EXAMPLE = (
+    "`event: {verb: get}`, `events: [{verb: get}]` or `series: [{repeat: 5, every_s: 2, event: {verb: get}}]`"
+)
 
 Event = dict[str, Any]
 
@@ -128,9 +131,15 @@ def _expand(parts: list[Any], where: str, seed: str) -> list[Event]:
         if not isinstance(part, dict) or not isinstance(part.get("event"), dict):
             raise RuleError("an event is a mapping of the API's names", where=where, hint=_EXAMPLE)
         repeat, every_s = part.get("repeat", 1), part.get("every_s", 1)
-        if not isinstance(repeat, int) or not isinstance(every_s, int | float) or not 1 <= repeat <= _MOST_EVENTS:
+        if (
+            not isinstance(repeat, int)
+            or not isinstance(every_s, int | float)
+            or not 1 <= repeat <= _MOST_EVENTS
+        ):
             raise RuleError(
-                f"`repeat` is a number from 1 to {_MOST_EVENTS}, `every_s` a number of seconds", where=where, hint=_EXAMPLE
+                f"`repeat` is a number from 1 to {_MOST_EVENTS}, `every_s` a number of seconds",
+                where=where,
+                hint=_EXAMPLE,
             )
         for index in range(repeat):
             event: Event = _filled(part["event"], str(index))
@@ -162,5 +171,9 @@ def _filled(value: Any, index: str) -> Any:
 
 
 def example_of(case: Case) -> Mapping[str, Any]:
-    """The first event of a case as a reader wants to see it: without what was filled in to tell events apart."""
-    return {key: value for key, value in case.events[0].items() if key not in {"auditID", "requestReceivedTimestamp"}}
+    """The first event of a case for readers: without what is filled in only to tell events apart."""
+    return {
+        key: value
+        for key, value in case.events[0].items()
+        if key not in {"auditID", "requestReceivedTimestamp"}
+    }

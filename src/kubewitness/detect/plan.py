@@ -142,6 +142,7 @@ def _gated(gates: dict[Needs, Bit], shared: Sequence[str]) -> str:
         for word in words
     ]
     columns += [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
+    columns.append(exp.alias_(exp.func("hash", exp.column("audit_id"), exp.column("request_uri")), "request_hash"))
     return exp.select("*", *columns, copy=False).from_("events").sql(DIALECT)
 
 
@@ -173,19 +174,33 @@ def _judged(
     groups: dict[Needs, list[Rule]], gates: dict[Needs, Bit], bits: dict[str, Bit], shared: Collection[str]
 ) -> str:
     words = _count_words(bits.values())
-    parts: list[list[exp.Expression]] = [[] for _ in range(words)]
+    always: list[list[exp.Expression]] = [[] for _ in range(words)]
+    gated: list[list[exp.Expression]] = [[] for _ in range(words)]
     for need, rules in groups.items():
         gate = gates[need]
         for word in range(words):
             answers = [_answer(rule, bits[rule.info.id], shared) for rule in rules if bits[rule.info.id].word == word]
-            if answers:
-                parts[word].append(_when(_has_bit(f"gate_{gate.word}", gate), _any_bits(answers)))
-    columns = [
-        exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}", copy=False)
-        for word, answers in enumerate(parts)
-    ]
-    columns.append(exp.alias_(exp.func("hash", exp.column("audit_id"), exp.column("request_uri")), "request_hash"))
+            if need == ANYTHING:
+                always[word] += answers
+            elif answers:
+                gated[word].append(_when(_has_bits(f"gate_{gate.word}", gate.mask), _any_bits(answers)))
+    # Most events meet none of the groups: one test tells.
+    masks = [0] * _count_words(gates.values())
+    for need, gate in gates.items():
+        masks[gate.word] |= gate.mask if need != ANYTHING else 0
+    some = _joined_or([_has_bits(f"gate_{word}", mask) for word, mask in enumerate(masks) if mask])
+    columns = []
+    for word in range(words):
+        answers = always[word] + ([_when(some.copy(), _any_bits(gated[word]))] if gated[word] else [])
+        columns.append(exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}", copy=False))
     return exp.select("*", *columns, copy=False).from_("gated").sql(DIALECT)
+
+
+def _joined_or(tests: Sequence[exp.Expression]) -> exp.Expression:
+    result = tests[0] if tests else exp.false()
+    for test in tests[1:]:
+        result = exp.Or(this=result, expression=test)
+    return result
 
 
 def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expression:
@@ -204,9 +219,9 @@ def _any_bits(items: Sequence[exp.Expression]) -> exp.Expression:
     return exp.Paren(this=result)
 
 
-def _has_bit(column: str, bit: Bit) -> exp.Expression:
+def _has_bits(column: str, mask: int) -> exp.Expression:
     return exp.NEQ(
-        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(bit.mask))), expression=_bigint(0)
+        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(mask))), expression=_bigint(0)
     )
 
 
@@ -244,5 +259,5 @@ def _kept_fields(rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str,
         kept[name] = f"kept_{len(columns)}"
         late = LATE.get(field.column.name) if not field.path else None
         value = late or field_text(field).sql(DIALECT)
-        columns[kept[name]] = f"CASE WHEN {_mask_test(of, words)} AND {value} IS NOT NULL THEN hash({value}) END"
+        columns[kept[name]] = f"CASE WHEN {_mask_test(of, words)} THEN nullif(hash({value}), hash(NULL)) END"
     return kept, columns

@@ -137,15 +137,26 @@ def _info(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, k
         description=" ".join((document.description or "").split()),
         severity=Severity(document.level.name.lower()) if document.level else Severity.MEDIUM,
         kind=kind,
-        rule_class=RuleClass(own.get("class", RuleClass.CORE)),
-        catalogue=tuple(map(str, own.get("catalogue", ()))),
+        rule_class=_rule_class(own.get("class", RuleClass.CORE)),
+        catalogue=tuple(map(str, _as_list(own.get("catalogue")))),
         techniques=tuple(tag.upper() for tag in tags if _TECHNIQUE.match(tag)),
         false_positives=tuple(map(str, document.falsepositives or ())),
-        explain=own.get("explain"),
+        explain=str(own["explain"]) if own.get("explain") else None,
         next_steps=" ".join(str(own.get("next", "")).split()),
         references=tuple(map(str, document.references or ())),
         path=path,
     )
+
+
+def _rule_class(name: Any) -> RuleClass:
+    try:
+        return RuleClass(name)
+    except ValueError as error:
+        raise RuleError(f"class `{name}` is not known", hint=f"one of {', '.join(RuleClass)}") from error
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _first_seen(spec: Any) -> FirstSeen:

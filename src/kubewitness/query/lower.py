@@ -57,6 +57,8 @@ _ORDERS: dict[Order, type[exp.Binary]] = {
 }
 
 
+_WILD = {"*": ".*", "?": "."}
+
 SEPARATOR = "\x1f"
 """What stands around each value of a folded list."""
 
@@ -88,16 +90,14 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
         case Flag(field, value):
             return _flag(field, value=value)
         case InNetwork(field, network):
-            return _each(field, lambda item: _in_network(item, network))
+            return _each(field, lambda item: _in_network(_as_text(field, item), network))
         case Exists(field):
             return _exists(field)
         case Same(field, other, operator):
-            return _each(
-                field, lambda item: _each(other, lambda second: _compare(item, operator, second), name="second")
-            )
+            return _each(field, lambda item: _same(_as_text(field, item), operator, other))
         case Keyword(value):
             found = [
-                _compare(exp.Lower(this=exp.cast(_column(name), "text")), Operator.CONTAINS, _literal(value.lower()))
+                _stands_in(exp.Lower(this=exp.cast(_column(name), "text")), value.lower())
                 for name in _SEARCHED
             ]
             return _joined(exp.Or, found, exp.false())
@@ -201,7 +201,7 @@ def _text(field: Field, operator: Operator, values: Sequence[str], folded: Colle
         return _each(field, lambda item: _is_one(exp.Lower(this=_as_text(field, item)), operator, lowered))
     if column.name in EXACT:
         return _is_one(_column(column.name), operator, lowered)
-    if column.name not in folded:
+    if column.name not in folded or "" in lowered:
         return _each(field, lambda item: _is_one(exp.Lower(this=item), operator, lowered))
     plain = exp.column(folded_name(column.name))
     if not column.is_list:
@@ -247,17 +247,36 @@ def _compare(left: exp.Expression, operator: Operator, right: exp.Expression) ->
 
 
 def _like_to_regex(pattern: str) -> str:
-    parts = re.split(r"(\\.|[*?])", pattern, flags=re.DOTALL)
-    wild = {"*": ".*", "?": "."}
-    return (
-        "(?s)^"
-        + "".join(wild.get(part) or _quote(part[1:] if len(part) > 1 and part[0] == "\\" else part) for part in parts)
-        + "$"
-    )
+    return f"(?s)^{_regex_of(_parts(pattern))}$"
+
+
+def _stands_in(text: exp.Expression, pattern: str) -> exp.Expression:
+    """A pattern of wildcards that holds somewhere in a text."""
+    parts = _parts(pattern)
+    if any(part in _WILD for part in parts):
+        return exp.RegexpLike(this=text, expression=_literal(f"(?s){_regex_of(parts)}"))
+    return exp.Contains(this=text, expression=_literal("".join(map(_unescaped, parts))))
+
+
+def _parts(pattern: str) -> list[str]:
+    """Wildcards, escaped characters, and the text between them."""
+    return re.split(r"(\\.|[*?])", pattern, flags=re.DOTALL)
+
+
+def _regex_of(parts: Sequence[str]) -> str:
+    return "".join(_WILD.get(part) or _quote(_unescaped(part)) for part in parts)
+
+
+def _unescaped(part: str) -> str:
+    return part[1:] if len(part) > 1 and part[0] == "\\" else part
 
 
 def _quote(text: str) -> str:
     return re.sub(r"([\\.^$|?*+()\[\]{}])", r"\\\1", text)
+
+
+def _same(item: exp.Expression, operator: Operator, other: Field) -> exp.Expression:
+    return _each(other, lambda second: _compare(item, operator, _as_text(other, second)), name="second")
 
 
 def _flag(field: Field, *, value: bool) -> exp.Expression:
@@ -323,7 +342,9 @@ def _as_text(field: Field, item: exp.Expression) -> exp.Expression:
 
 
 def _as_number(field: Field, item: exp.Expression) -> exp.Expression:
-    return exp.TryCast(this=item, to=exp.DataType.build("double")) if field.path or field.column.is_list else item
+    if not field.path and field.column.type == "INTEGER":
+        return item
+    return exp.TryCast(this=_as_text(field, item), to=exp.DataType.build("double"))
 
 
 def _column(name: str) -> exp.Column:

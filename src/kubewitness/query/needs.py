@@ -115,6 +115,8 @@ def needs(predicate: Predicate) -> Needs:
 
 
 def _needs_of_value(column: str, value: str) -> Needs:
+    if value == ABSENT:
+        return ANYTHING  # empty text that is there is not absent
     match column:
         case "verb":
             return Needs(verbs=frozenset({value}))

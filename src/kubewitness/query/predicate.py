@@ -104,7 +104,11 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A text that stands anywhere in the event: in its URI, names, messages, bodies."""
+    """A text that stands anywhere in the event: in its URI, names, messages, bodies.
+
+    Attributes:
+        value: a pattern of `*` and `?` in which a backslash takes away their meaning.
+    """
 
     value: str
 

@@ -64,22 +64,28 @@ CREATE OR REPLACE TEMP MACRO kw_patch_documents(patch) AS
         )::JSON
     );
 
--- The documents that a write sets: the whole object out of the response where it is there, else the request's body, which
--- for a JSON Patch is one small document per operation.
-CREATE OR REPLACE TEMP MACRO kw_written_documents(request, response) AS
-    CASE
-        WHEN starts_with(response, '{')
-            AND coalesce(json_extract_string(response, '$.kind'), '') NOT IN ('Status', 'PartialObjectMetadata', 'Table')
-            THEN [response]
-        WHEN starts_with(request, '{') THEN [request]
-        WHEN starts_with(request, '[') THEN kw_patch_documents(request)
-    END;
+-- What stands at a path of the object that a write sets, as a JSON array: of the whole object out of the response where it is
+-- there, else of the request's body, which for a JSON Patch is one small document per operation. Null when nothing stands
+-- there. The path must be a constant.
+CREATE OR REPLACE TEMP MACRO kw_written(request, response, path) AS
+    coalesce(
+        '[' || CASE WHEN starts_with(response, '{') THEN json_extract(response, path) END || ']',
+        CASE
+            WHEN starts_with(request, '{') THEN '[' || json_extract(request, path) || ']'
+            WHEN starts_with(request, '[') THEN '[' || list_aggregate(
+                list_transform(kw_patch_documents(request), lambda document: json_extract(document, path)::VARCHAR),
+                'string_agg',
+                ','
+            ) || ']'
+        END
+    );
+
+-- Whether any of the values is true; null where there is none.
+CREATE OR REPLACE TEMP MACRO kw_any_true(texts) AS
+    CASE WHEN list_contains(texts, 'true') THEN TRUE WHEN length(texts) > 0 THEN FALSE END;
 
 -- Lists as facts hold them: without nulls and repetitions; null when nothing is left.
 CREATE OR REPLACE TEMP MACRO kw_distinct(list) AS nullif(list_sort(list_distinct(list)), []);
-
--- One element of a list of booleans decides; null where no element says anything.
-CREATE OR REPLACE TEMP MACRO kw_any(list) AS list_bool_or(list);
 
 -- Colon-separated hextets as hex digits, each padded to four.
 CREATE OR REPLACE TEMP MACRO kw_hextets(text) AS
@@ -121,11 +127,8 @@ CREATE OR REPLACE TEMP MACRO kw_address(ip) AS
 -- The network that stands for an address: /24 of IPv4, /48 of IPv6. Every event may need it, so IPv4 costs one expression.
 CREATE OR REPLACE TEMP MACRO kw_network(ip) AS
     CASE
-        WHEN NOT contains(ip, ':') OR contains(ip, '.') THEN nullif(regexp_extract(
-            ip,
-            '^(?i:::ffff:)?((?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){2}(?:25[0-5]|2[0-4]\d|1?\d?\d))\.(?:25[0-5]|2[0-4]\d|1?\d?\d)$',
-            1
-        ), '') || '.0/24'
+        WHEN NOT contains(ip, ':') OR contains(ip, '.')
+            THEN nullif(regexp_extract(ip, '^(?:::[fF]{4}:)?(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$', 1), '') || '.0/24'
         WHEN kw_address(ip) IS NOT NULL THEN list_aggregate(
             list_transform([3, 7, 11], lambda start: regexp_replace(substr(kw_address(ip), start, 4), '^0{1,3}', '')),
             'string_agg',
@@ -196,96 +199,3 @@ CREATE OR REPLACE TEMP MACRO kw_authorized_by(reason, allowed, groups) AS
         WHEN reason = '' AND list_contains(groups, 'system:masters') THEN 'group system:masters'
         WHEN reason <> '' THEN reason
     END;
-
--- What facts are made of, as a structure for from_json.
-CREATE OR REPLACE TEMP MACRO kw_container() AS
-    '{"image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
-    || ' "securityContext": {"privileged": "BOOLEAN", "capabilities": {"add": ["VARCHAR"]}}}';
-CREATE OR REPLACE TEMP MACRO kw_pod_spec() AS
-    '{"hostPID": "BOOLEAN", "hostIPC": "BOOLEAN", "hostNetwork": "BOOLEAN",'
-    || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "volumes": [{"hostPath": {"path": "VARCHAR"}}],'
-    || ' "containers": [' || kw_container() || '], "initContainers": [' || kw_container() || '],'
-    || ' "ephemeralContainers": [' || kw_container() || ']}';
-CREATE OR REPLACE TEMP MACRO kw_rbac_object() AS
-    '{"rules": [{"verbs": ["VARCHAR"], "resources": ["VARCHAR"], "apiGroups": ["VARCHAR"]}],'
-    || ' "roleRef": {"kind": "VARCHAR", "name": "VARCHAR"},'
-    || ' "subjects": [{"kind": "VARCHAR", "name": "VARCHAR", "namespace": "VARCHAR"}]}';
-
--- Facts about pods out of the documents that a write sets, as one value. A list of one with a lambda over it gives a name
--- to what stands in between; between columns it would be computed, as wide vectors, for all the events that write no pod.
-CREATE OR REPLACE TEMP MACRO kw_pod_facts(request, response, spec_path) AS
-    list_transform(
-        [kw_written_documents(request, response)],
-        lambda documents: list_transform(
-            [list_filter(
-                list_transform(
-                    documents, lambda document: from_json(json_extract(document, spec_path), kw_pod_spec())
-                ),
-                lambda spec: spec IS NOT NULL
-            )],
-            lambda specs: list_transform(
-                [list_filter(
-                    flatten(list_transform(
-                        specs, lambda spec: list_concat(spec.containers, spec.initContainers, spec.ephemeralContainers)
-                    )),
-                    lambda container: container IS NOT NULL AND container."$patch" IS DISTINCT FROM 'delete'
-                )],
-                lambda containers: struct_pack(
-                    owner_kind := json_extract_string(documents[1], '$.metadata.ownerReferences[0].kind'),
-                    privileged := list_bool_or(
-                        list_transform(containers, lambda container: container.securityContext.privileged)
-                    ),
-                    host_pid := list_bool_or(list_transform(specs, lambda spec: spec.hostPID)),
-                    host_ipc := list_bool_or(list_transform(specs, lambda spec: spec.hostIPC)),
-                    host_network := list_bool_or(list_transform(specs, lambda spec: spec.hostNetwork)),
-                    host_paths := kw_distinct(list_transform(
-                        flatten(list_transform(specs, lambda spec: spec.volumes)),
-                        lambda volume: kw_clean_path(volume.hostPath.path)
-                    )),
-                    capabilities := kw_distinct(list_transform(
-                        flatten(list_transform(
-                            containers, lambda container: container.securityContext.capabilities.add
-                        )),
-                        lambda capability: regexp_replace(upper(capability), '^CAP_', '')
-                    )),
-                    images := kw_distinct(list_transform(containers, lambda container: container.image)),
-                    service_account := list_any_value(
-                        list_transform(specs, lambda spec: coalesce(spec.serviceAccountName, spec.serviceAccount))
-                    ),
-                    pod_commands := nullif(
-                        list_filter(
-                            list_transform(
-                                containers,
-                                lambda container: array_to_string(list_concat(container.command, container.args), ' ')
-                            ),
-                            lambda command: command <> ''
-                        ),
-                        []
-                    )
-                )
-            )[1]
-        )[1]
-    )[1];
-
--- Facts about roles and bindings out of the documents that a write sets, as one value.
-CREATE OR REPLACE TEMP MACRO kw_rbac_facts(request, response) AS
-    list_transform(
-        [list_transform(
-            kw_written_documents(request, response), lambda document: from_json(document, kw_rbac_object())
-        )],
-        lambda documents: list_transform(
-            [flatten(list_transform(documents, lambda document: document.rules))],
-            lambda rules: struct_pack(
-                role_verbs := kw_distinct(flatten(list_transform(rules, lambda rule: rule.verbs))),
-                role_resources := kw_distinct(flatten(list_transform(rules, lambda rule: rule.resources))),
-                role_api_groups := kw_distinct(flatten(list_transform(rules, lambda rule: rule.apiGroups))),
-                role_ref_kind := list_any_value(list_transform(documents, lambda document: document.roleRef.kind)),
-                role_ref := list_any_value(list_transform(documents, lambda document: document.roleRef.name)),
-                subjects := kw_distinct(list_transform(
-                    flatten(list_transform(documents, lambda document: document.subjects)),
-                    lambda subject: coalesce(subject.kind, 'Subject') || ' ' || coalesce(subject.namespace || '/', '')
-                        || subject.name
-                ))
-            )
-        )[1]
-    )[1];

@@ -1,20 +1,47 @@
--- One row per event: what a write put into pods, workload templates, roles and bindings.
--- Bodies are looked into only for such writes.
+-- One row per event: the parts that a write sets in pods, workload templates, roles and bindings, as JSON arrays.
+-- Bodies are looked into only for such writes; a body is long and its parts are short, so each is cut out once.
 SELECT
     *,
     CASE
-        WHEN NOT is_write OR NOT (
-            subresource IS NULL OR (resource = 'pods' AND subresource IN ('ephemeralcontainers', 'resize'))
-        ) THEN NULL
-        WHEN resource = 'pods' THEN kw_pod_facts(request_object, response_object, '$.spec')
-        WHEN resource IN (
-            'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
-        ) THEN kw_pod_facts(request_object, response_object, '$.spec.template.spec')
-        WHEN resource = 'cronjobs'
-            THEN kw_pod_facts(request_object, response_object, '$.spec.jobTemplate.spec.template.spec')
-        WHEN resource = 'podtemplates' THEN kw_pod_facts(request_object, response_object, '$.template.spec')
-    END AS pod_facts,
-    CASE
-        WHEN action IN ('bind', 'escalate') THEN kw_rbac_facts(request_object, response_object)
-    END AS rbac_facts
-FROM authorizations
+        WHEN pod_specs IS NOT NULL THEN CASE
+            WHEN contains(pod_specs, '"$patch"') THEN to_json(list_filter(
+                list_concat(
+                    json_extract(pod_specs, '$[*].containers[*]'),
+                    json_extract(pod_specs, '$[*].initContainers[*]'),
+                    json_extract(pod_specs, '$[*].ephemeralContainers[*]')
+                ),
+                lambda container: json_extract_string(container, '$."$patch"') IS DISTINCT FROM 'delete'
+            ))::VARCHAR
+            ELSE to_json(list_concat(
+                json_extract(pod_specs, '$[*].containers[*]'),
+                json_extract(pod_specs, '$[*].initContainers[*]'),
+                json_extract(pod_specs, '$[*].ephemeralContainers[*]')
+            ))::VARCHAR
+        END
+    END AS containers
+FROM (
+    SELECT
+        *,
+        CASE
+            WHEN NOT is_write OR NOT (
+                subresource IS NULL OR (resource = 'pods' AND subresource IN ('ephemeralcontainers', 'resize'))
+            ) THEN NULL
+            WHEN resource = 'pods' THEN kw_written(request_object, response_object, '$.spec')
+            WHEN resource IN (
+                'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
+            ) THEN kw_written(request_object, response_object, '$.spec.template.spec')
+            WHEN resource = 'cronjobs'
+                THEN kw_written(request_object, response_object, '$.spec.jobTemplate.spec.template.spec')
+            WHEN resource = 'podtemplates' THEN kw_written(request_object, response_object, '$.template.spec')
+        END AS pod_specs,
+        CASE
+            WHEN action = 'escalate' THEN kw_written(request_object, response_object, '$.rules')
+        END AS role_rules,
+        CASE
+            WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.roleRef')
+        END AS role_refs,
+        CASE
+            WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.subjects')
+        END AS subject_lists
+    FROM authorizations
+)
