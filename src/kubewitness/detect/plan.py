@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from kubewitness.facts import LATE
+from kubewitness.facts import KEYS
 from kubewitness.model.event import BY_NAME
 from kubewitness.query.lower import field_text, fold, folded_columns, folded_name, lower
 from kubewitness.query.needs import ABSENT, ANYTHING, Needs, needs
@@ -257,7 +257,7 @@ def _kept_fields(rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str,
     columns: dict[str, str] = {}
     for name, (field, of) in wanted.items():
         kept[name] = f"kept_{len(columns)}"
-        late = LATE.get(field.column.name) if not field.path else None
-        value = late or field_text(field).sql(DIALECT)
+        value = KEYS.get(field.column.name, "") if not field.path else ""
+        value = value or field_text(field).sql(DIALECT)
         columns[kept[name]] = f"CASE WHEN {_mask_test(of, words)} THEN nullif(hash({value}), hash(NULL)) END"
     return kept, columns

@@ -16,7 +16,7 @@ from sigma.conditions import (
     ConditionValueExpression,
 )
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
-from sigma.exceptions import SigmaError
+from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.rule import SigmaRule
 from sigma.types import (
     SigmaBool,
@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_REGEX_HINT = "the engine uses RE2: look-around and back-references are not there"
+# The decoder leaves these absent where a log has empty text.
+_NEVER_EMPTY = frozenset({"subresource", "namespace", "name"})
 _TECHNIQUE = re.compile(r"^t\d{4}(\.\d{3})?$")
 _ORDERS = {"LT": Order.LESS, "LTE": Order.LESS_OR_EQUAL, "GT": Order.GREATER, "GTE": Order.GREATER_OR_EQUAL}
 _COUNT_ORDERS = {
@@ -82,6 +85,8 @@ def parse_rules(text: str, path: str) -> list[Rule]:
         collection = SigmaCollection.from_dicts(documents)
     except yaml.YAMLError as error:
         raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
+    except SigmaRegularExpressionError as error:
+        raise RuleError(str(error), where=path, hint=_REGEX_HINT) from error
     except (SigmaError, AttributeError, TypeError) as error:
         raise RuleError(f"not a Sigma rule: {error}", where=path) from error
     rules: list[Rule] = []
@@ -206,7 +211,7 @@ def _predicate(condition: Any) -> Predicate:
         case ConditionFieldEqualsValueExpression():
             return _test(find_field(condition.field), condition.value)
         case ConditionValueExpression():
-            return Keyword(_plain(condition.value))
+            return _keyword(condition.value)
         case None:
             raise RuleError("the condition names nothing")
         case _:
@@ -247,7 +252,7 @@ def _test(field: Field, value: Any) -> Predicate:  # noqa: PLR0911 - one return 
 def _number(field: Field, value: float) -> Predicate:
     if field.path or field.column.type == "INTEGER":
         return Number(field, value)
-    return Text(field, Operator.EQUALS, f"{value:g}", cased=True)
+    return Text(field, Operator.EQUALS, str(int(value)) if value.is_integer() else str(value), cased=True)
 
 
 def _text(field: Field, value: SigmaString) -> Predicate:
@@ -256,7 +261,7 @@ def _text(field: Field, value: SigmaString) -> Predicate:
     wild = [index for index, part in enumerate(parts) if not isinstance(part, str)]
     plain = "".join(part for part in parts if isinstance(part, str))
     many = SpecialChars.WILDCARD_MULTI
-    if any(parts[index] not in {many, SpecialChars.WILDCARD_SINGLE} for index in wild):
+    if any(not isinstance(parts[index], SpecialChars) for index in wild):
         raise RuleError(f"`{field.name}`: placeholders have no value here")
     if not wild:
         return _plain_text(field, plain, cased=cased)
@@ -280,7 +285,9 @@ def _plain_text(field: Field, text: str, *, cased: bool) -> Predicate:
     if not field.path and field.column.type == "INTEGER" and text.isdigit():
         return Number(field, int(text))
     if not field.path and text == "" and not field.column.is_list:
-        return Not(Exists(field))  # the decoder leaves empty names absent
+        if field.column.name in _NEVER_EMPTY:
+            return Not(Exists(field))
+        return Or((Not(Exists(field)), Text(field, Operator.EQUALS, text)))
     return Text(field, Operator.EQUALS, text, cased)
 
 
@@ -292,10 +299,24 @@ def _pattern(parts: list[Any]) -> Iterator[str]:
             yield "*" if part is SpecialChars.WILDCARD_MULTI else "?"
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, SigmaString):
-        return "".join(part for part in value.s if isinstance(part, str))
-    return str(value)
+def _keyword(value: Any) -> Predicate:
+    match value:
+        case SigmaExpansion():
+            return Or(tuple(map(_keyword, value.values)))
+        case SigmaString():
+            parts = list(value.s)
+            many = SpecialChars.WILDCARD_MULTI
+            while parts and parts[0] is many:
+                del parts[0]
+            while parts and parts[-1] is many:
+                del parts[-1]
+            return Keyword("".join(_pattern(parts)))
+        case SigmaNumber():
+            return Keyword(str(value))
+        case _:
+            raise RuleError(
+                f"a keyword of type {type(value).__name__} is not supported", hint="name the field to compare"
+            )
 
 
 def _regex(value: SigmaRegularExpression) -> str:
@@ -306,6 +327,6 @@ def _regex(value: SigmaRegularExpression) -> str:
     except re2.error as error:
         raise RuleError(
             f"regular expression `{pattern}` cannot run in the engine: {error}",
-            hint="the engine uses RE2: look-around and back-references are not there",
+            hint=_REGEX_HINT,
         ) from error
     return pattern

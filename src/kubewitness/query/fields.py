@@ -27,6 +27,9 @@ _WHOLES = {
     "objectRef": "resource",
     "responseStatus": "code",
 }
+# Names that published Sigma rules give to what the API calls otherwise.
+_PUBLISHED = {"apiGroup": "api_group", "hostPath": "host_paths"}
+_OTHER_NAMES = _WHOLES | _PUBLISHED
 
 
 class UnknownFieldError(KubewitnessError):
@@ -54,7 +57,7 @@ def find_field(name: str) -> Field:
     Raises:
         UnknownFieldError: no event has such a field.
     """
-    if column := BY_API.get(name) or BY_NAME.get(name) or BY_NAME.get(_WHOLES.get(name, "")):
+    if column := BY_API.get(name) or BY_NAME.get(name) or BY_NAME.get(_OTHER_NAMES.get(name, "")):
         return Field(name, column)
     for prefix, column_name in _MAPS.items():
         if name.startswith(prefix + "."):

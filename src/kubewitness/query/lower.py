@@ -72,7 +72,7 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
     """
     match predicate:
         case And(items):
-            return _joined(exp.And, [lower(item, folded) for item in sorted(items, key=_cost)], exp.true())
+            return _joined(exp.And, [lower(item, folded) for item in sorted(items, key=_order)], exp.true())
         case Or(items):
             return _joined(exp.Or, [lower(item, folded) for item in sorted(_gathered(items), key=_cost)], exp.false())
         case Not(item):
@@ -183,6 +183,11 @@ def _cost(predicate: Predicate | OneOf) -> int:
             assert_never(predicate)
 
 
+def _order(predicate: Predicate) -> tuple[bool, int]:
+    """In an And: what is looked for before what is excepted (few events pass the first), cheap before dear."""
+    return isinstance(predicate, Not), _cost(predicate)
+
+
 def _joined(kind: type[exp.Connector], items: Sequence[exp.Expression], empty: exp.Expression) -> exp.Expression:
     if not items:
         return empty
@@ -222,6 +227,8 @@ def _is_one(item: exp.Expression, operator: Operator, values: Sequence[str]) -> 
 
 def _cased_text(test: Text) -> exp.Expression:
     field = test.field
+    if field.column.is_list and not field.path and test.operator is Operator.EQUALS:
+        return exp.ArrayContains(this=_column(field.column.name), expression=_literal(test.value))
     value = test.value
     if test.operator is Operator.REGEX and not test.cased:
         value = f"(?i){value}"

@@ -6,14 +6,14 @@ SELECT
         WHEN verb = 'create' THEN json_extract_string(response_object, '$.metadata.name')
     END AS object_name,
     CASE
-        WHEN pod_specs IS NOT NULL THEN coalesce(
-            json_extract_string(response_object, '$.metadata.ownerReferences[0].kind'),
-            json_extract_string(request_object, '$.metadata.ownerReferences[0].kind')
+        WHEN pod_specs IS NOT NULL THEN json_extract_string(
+            CASE WHEN response_object IS NOT NULL THEN response_object ELSE request_object END,
+            '$.metadata.ownerReferences[0].kind'
         )
     END AS owner_kind,
     CASE
-        WHEN contains(containers, '"privileged"')
-            THEN kw_any_true(json_extract_string(containers, '$[*].securityContext.privileged'))
+        WHEN contains(pod_specs, '"privileged"')
+            THEN kw_any_true(kw_in_containers(pod_specs, '.securityContext.privileged'))
     END AS privileged,
     CASE WHEN contains(pod_specs, '"hostPID"') THEN kw_any_true(json_extract_string(pod_specs, '$[*].hostPID')) END AS host_pid,
     CASE WHEN contains(pod_specs, '"hostIPC"') THEN kw_any_true(json_extract_string(pod_specs, '$[*].hostIPC')) END AS host_ipc,
@@ -27,13 +27,13 @@ SELECT
         ))
     END AS host_paths,
     CASE
-        WHEN contains(containers, '"capabilities"') THEN kw_distinct(list_transform(
-            json_extract_string(containers, '$[*].securityContext.capabilities.add[*]'),
+        WHEN contains(pod_specs, '"capabilities"') THEN kw_distinct(list_transform(
+            kw_in_containers(pod_specs, '.securityContext.capabilities.add[*]'),
             lambda capability: regexp_replace(upper(capability), '^CAP_', '')
         ))
     END AS capabilities,
     CASE
-        WHEN containers IS NOT NULL THEN kw_distinct(json_extract_string(containers, '$[*].image'))
+        WHEN pod_specs IS NOT NULL THEN kw_distinct(kw_in_containers(pod_specs, '.image'))
     END AS images,
     CASE
         WHEN pod_specs IS NOT NULL THEN coalesce(
@@ -42,11 +42,20 @@ SELECT
         )
     END AS service_account,
     CASE
-        WHEN containers IS NOT NULL THEN nullif(
+        WHEN contains(pod_specs, '"command"') OR contains(pod_specs, '"args"') THEN nullif(
             list_filter(
                 list_transform(
-                    from_json(containers, '[{"command": ["VARCHAR"], "args": ["VARCHAR"]}]'),
-                    lambda container: array_to_string(list_concat(container.command, container.args), ' ')
+                    list_concat(
+                        json_extract(pod_specs, '$[*].containers[*]'),
+                        json_extract(pod_specs, '$[*].initContainers[*]'),
+                        json_extract(pod_specs, '$[*].ephemeralContainers[*]')
+                    ),
+                    lambda container: array_to_string(
+                        list_concat(
+                            json_extract_string(container, '$.command[*]'), json_extract_string(container, '$.args[*]')
+                        ),
+                        ' '
+                    )
                 ),
                 lambda command: command <> ''
             ),
@@ -73,13 +82,12 @@ SELECT
         ))
     END AS subjects,
     CASE
-        WHEN action IN ('exec', 'attach') THEN array_to_string(kw_query_values(request_uri, 'command'), ' ')
-        WHEN action = 'proxy' AND contains(request_uri, '?')
-            THEN array_to_string(
-                coalesce(kw_query_values(request_uri, 'command'), kw_query_values(request_uri, 'cmd')), ' '
-            )
+        WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_command_pattern())
+        WHEN action = 'proxy' AND contains(request_uri, '?') THEN coalesce(
+            kw_query_text(request_uri, kw_command_pattern()), kw_query_text(request_uri, kw_cmd_pattern())
+        )
     END AS exec_command,
     CASE
-        WHEN action IN ('exec', 'attach') THEN kw_query_values(request_uri, 'container')[1]
+        WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_container_pattern())
     END AS exec_container
 FROM objects

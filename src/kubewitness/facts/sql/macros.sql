@@ -5,25 +5,30 @@ CREATE OR REPLACE TEMP MACRO kw_path(uri) AS split_part(uri, '?', 1);
 
 -- Text out of a query, decoded. Bytes that are no UTF-8 become U+FFFD: they must not hide what stands beside them.
 CREATE OR REPLACE TEMP MACRO kw_unescape(text) AS
-    coalesce(
-        try(url_decode(replace(text, '+', ' '))),
-        try(url_decode(regexp_replace(replace(text, '+', ' '), '%[89a-fA-F][0-9a-fA-F]', chr(65533), 'g'))),
-        text
-    );
+    CASE
+        WHEN NOT contains(text, '%') THEN replace(text, '+', ' ')
+        ELSE coalesce(
+            try(url_decode(replace(text, '+', ' '))),
+            try(url_decode(regexp_replace(replace(text, '+', ' '), '%[89a-fA-F][0-9a-fA-F]', chr(65533), 'g'))),
+            text
+        )
+    END;
 
--- Values of one query parameter of a request URI, decoded, in order; null without that parameter. The name of a parameter
--- may be escaped too.
-CREATE OR REPLACE TEMP MACRO kw_query_values(uri, parameter) AS
+-- Values of a query parameter of a request URI, decoded, joined by spaces; null without that parameter. The pattern is for
+-- the parameter's name, any letter of which may be escaped: hiding it so must not hide its value.
+CREATE OR REPLACE TEMP MACRO kw_query_text(uri, pattern) AS
     nullif(
-        list_transform(
-            list_filter(
-                string_split(substr(uri, strpos(uri, '?') + 1), '&'),
-                lambda pair: kw_unescape(split_part(pair, '=', 1)) = parameter
+        array_to_string(
+            list_transform(
+                regexp_extract_all(uri, '[?&]' || pattern || '=([^&]*)', 1), lambda value: kw_unescape(value)
             ),
-            lambda pair: kw_unescape(substr(pair, length(split_part(pair, '=', 1)) + 2))
+            ' '
         ),
-        []
+        ''
     );
+CREATE OR REPLACE TEMP MACRO kw_command_pattern() AS '(?:c|%63)(?:o|%6[fF])(?:m|%6[dD])(?:m|%6[dD])(?:a|%61)(?:n|%6[eE])(?:d|%64)';
+CREATE OR REPLACE TEMP MACRO kw_cmd_pattern() AS '(?:c|%63)(?:m|%6[dD])(?:d|%64)';
+CREATE OR REPLACE TEMP MACRO kw_container_pattern() AS '(?:c|%63)(?:o|%6[fF])(?:n|%6[eE])(?:t|%74)(?:a|%61)(?:i|%69)(?:n|%6[eE])(?:e|%65)(?:r|%72)';
 
 -- A path of a node as it is meant: one slash for several, no `.`, none at the end.
 CREATE OR REPLACE TEMP MACRO kw_clean_path(path) AS
@@ -79,6 +84,37 @@ CREATE OR REPLACE TEMP MACRO kw_written(request, response, path) AS
             ) || ']'
         END
     );
+
+-- Texts under a path in all containers, of every kind, of these pod specs.
+CREATE OR REPLACE TEMP MACRO kw_in_containers(specs, path) AS
+    list_concat(
+        json_extract_string(specs, '$[*].containers[*]' || path),
+        json_extract_string(specs, '$[*].initContainers[*]' || path),
+        json_extract_string(specs, '$[*].ephemeralContainers[*]' || path)
+    );
+
+-- Containers but for those that a strategic merge patch deletes.
+CREATE OR REPLACE TEMP MACRO kw_kept(containers) AS
+    list_filter(
+        containers, lambda container: json_extract_string(container, '$."$patch"') IS DISTINCT FROM 'delete'
+    );
+
+-- Pod specs of a strategic merge patch without the containers that it deletes.
+CREATE OR REPLACE TEMP MACRO kw_without_deleted(specs) AS
+    '[' || array_to_string(
+        list_transform(
+            json_extract(specs, '$[*]'),
+            lambda spec: json_merge_patch(
+                spec,
+                json_object(
+                    'containers', kw_kept(json_extract(spec, '$.containers[*]')),
+                    'initContainers', kw_kept(json_extract(spec, '$.initContainers[*]')),
+                    'ephemeralContainers', kw_kept(json_extract(spec, '$.ephemeralContainers[*]'))
+                )
+            )::VARCHAR
+        ),
+        ','
+    ) || ']';
 
 -- Whether any of the values is true; null where there is none.
 CREATE OR REPLACE TEMP MACRO kw_any_true(texts) AS

@@ -1,24 +1,9 @@
 -- One row per event: the parts that a write sets in pods, workload templates, roles and bindings, as JSON arrays.
 -- Bodies are looked into only for such writes; a body is long and its parts are short, so each is cut out once.
 SELECT
-    *,
-    CASE
-        WHEN pod_specs IS NOT NULL THEN CASE
-            WHEN contains(pod_specs, '"$patch"') THEN to_json(list_filter(
-                list_concat(
-                    json_extract(pod_specs, '$[*].containers[*]'),
-                    json_extract(pod_specs, '$[*].initContainers[*]'),
-                    json_extract(pod_specs, '$[*].ephemeralContainers[*]')
-                ),
-                lambda container: json_extract_string(container, '$."$patch"') IS DISTINCT FROM 'delete'
-            ))::VARCHAR
-            ELSE to_json(list_concat(
-                json_extract(pod_specs, '$[*].containers[*]'),
-                json_extract(pod_specs, '$[*].initContainers[*]'),
-                json_extract(pod_specs, '$[*].ephemeralContainers[*]')
-            ))::VARCHAR
-        END
-    END AS containers
+    * REPLACE (
+        CASE WHEN contains(pod_specs, '"$patch"') THEN kw_without_deleted(pod_specs) ELSE pod_specs END AS pod_specs
+    )
 FROM (
     SELECT
         *,

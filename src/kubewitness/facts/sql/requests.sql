@@ -2,7 +2,6 @@
 SELECT
     *,
     coalesce(request_received_at, older_timestamp, stage_at, logged_at) AS happened_at,
-    coalesce(nullif(impersonated_username, ''), nullif(username, '')) AS actor,
     CASE
         WHEN actor IS NULL THEN NULL
         WHEN starts_with(actor, 'system:') THEN CASE
@@ -21,28 +20,29 @@ SELECT
         ) THEN 'control_plane'
         ELSE 'user'
     END AS actor_kind,
-    impersonated_username IS NOT NULL
-        OR coalesce(code = 403 AND contains(status_message, 'cannot impersonate'), FALSE) AS impersonated,
-    source_ips[-1] AS source_ip,
     kw_network(source_ip) AS source_network,
     kw_is_private(source_ip) AS source_is_private,
     kw_path(request_uri) AS request_path,
-    verb IN ('create', 'update', 'patch') AS is_write,
-    CASE
-        WHEN subresource = 'exec' AND resource = 'pods' THEN 'exec'
-        WHEN subresource = 'attach' AND resource = 'pods' THEN 'attach'
-        WHEN subresource = 'portforward' AND resource = 'pods' THEN 'port_forward'
-        WHEN subresource = 'proxy' AND resource IN ('nodes', 'pods', 'services') THEN 'proxy'
-        WHEN subresource = 'token' AND resource = 'serviceaccounts' AND verb = 'create' THEN 'token_request'
-        WHEN subresource = 'eviction' AND resource = 'pods' AND verb = 'create' THEN 'evict'
-        WHEN subresource = 'ephemeralcontainers' AND resource = 'pods' AND is_write THEN 'ephemeral_container'
-        WHEN subresource = 'approval' AND resource = 'certificatesigningrequests' AND is_write THEN 'approve'
-        WHEN subresource IS NULL AND is_write AND resource IN ('rolebindings', 'clusterrolebindings')
-            AND coalesce(api_group, 'rbac.authorization.k8s.io') = 'rbac.authorization.k8s.io' THEN 'bind'
-        WHEN subresource IS NULL AND is_write AND resource IN ('roles', 'clusterroles')
-            AND coalesce(api_group, 'rbac.authorization.k8s.io') = 'rbac.authorization.k8s.io' THEN 'escalate'
-        WHEN impersonated THEN 'impersonate'
-    END AS action,
+    coalesce(
+        CASE
+            WHEN subresource IS NOT NULL THEN CASE
+                WHEN subresource IN ('status', 'scale', 'log', 'binding', 'finalize') THEN NULL
+                WHEN subresource = 'exec' AND resource = 'pods' THEN 'exec'
+                WHEN subresource = 'attach' AND resource = 'pods' THEN 'attach'
+                WHEN subresource = 'portforward' AND resource = 'pods' THEN 'port_forward'
+                WHEN subresource = 'proxy' AND resource IN ('nodes', 'pods', 'services') THEN 'proxy'
+                WHEN subresource = 'token' AND resource = 'serviceaccounts' AND verb = 'create' THEN 'token_request'
+                WHEN subresource = 'eviction' AND resource = 'pods' AND verb = 'create' THEN 'evict'
+                WHEN subresource = 'ephemeralcontainers' AND resource = 'pods' AND is_write THEN 'ephemeral_container'
+                WHEN subresource = 'approval' AND resource = 'certificatesigningrequests' AND is_write THEN 'approve'
+            END
+            WHEN is_write AND coalesce(api_group, 'rbac.authorization.k8s.io') = 'rbac.authorization.k8s.io' THEN CASE
+                WHEN resource IN ('rolebindings', 'clusterrolebindings') THEN 'bind'
+                WHEN resource IN ('roles', 'clusterroles') THEN 'escalate'
+            END
+        END,
+        CASE WHEN impersonated THEN 'impersonate' END
+    ) AS action,
     CASE
         WHEN request_uri IS NULL THEN NULL
         -- Reads, streams and token requests are carried out all the same: the server does not heed the parameter there.
@@ -53,8 +53,18 @@ SELECT
             THEN list_contains(json_extract_string(request_object, '$.dryRun[*]'), 'All')
         WHEN starts_with(verb, 'delete') AND (level IS NULL OR level = 'Metadata' OR stage = 'RequestReceived' OR truncated)
             THEN NULL
-        WHEN contains(request_uri, 'dryRun') THEN coalesce(list_contains(kw_query_values(request_uri, 'dryRun'), 'All'), FALSE)
-        ELSE FALSE
+        -- Written in any other way than this, it is taken for the real thing, which is the safe side.
+        ELSE contains(request_uri, 'dryRun=All')
     END AS dry_run,
     code BETWEEN 200 AND 299 OR code = 101 AS succeeded
-FROM decoded
+FROM (
+    -- What the rest is made of stands a floor below: a name that is used twice is else computed twice.
+    SELECT
+        *,
+        coalesce(nullif(impersonated_username, ''), nullif(username, '')) AS actor,
+        source_ips[-1] AS source_ip,
+        verb IN ('create', 'update', 'patch') AS is_write,
+        impersonated_username IS NOT NULL
+            OR coalesce(code = 403 AND contains(status_message, 'cannot impersonate'), FALSE) AS impersonated
+    FROM decoded
+)

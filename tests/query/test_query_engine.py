@@ -1,0 +1,39 @@
+"""The engine: errors are ours, and nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kubewitness.query.engine import Engine, EngineError, with_floors
+
+
+def test_an_error_of_the_engine_is_one_line_of_ours(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, threads=1)
+    with pytest.raises(EngineError) as caught:
+        engine.run("SELECT nothing FROM nowhere")
+    assert "nowhere" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    engine.close()
+
+
+def test_rows_come_by_name(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, threads=1)
+    assert engine.rows("SELECT $a AS a, 2 AS b", {"a": 1}) == [{"a": 1, "b": 2}]
+    assert engine.run("SELECT 1; SELECT 2") == [(2,)]
+    engine.close()
+
+
+def test_the_engine_loads_no_extension(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, threads=1)
+    names = ("autoinstall_known_extensions", "autoload_known_extensions")
+    assert engine.run(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}") == [(False, False)]
+    engine.close()
+
+
+def test_queries_are_stacked_lowest_first(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, threads=1)
+    floors = [("low", "SELECT 1 AS x"), ("high", "SELECT x + 1 AS y FROM low")]
+    assert engine.run(with_floors(floors, "SELECT y FROM high")) == [(2,)]
+    engine.close()
