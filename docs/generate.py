@@ -49,7 +49,8 @@ _COMMAND_IS = """\
 to standard error. `NO_COLOR` is honoured. What the exit codes mean is [on a page of its
 own](exit-codes.md); the formats are described in [report formats](report-formats.md).
 """
-_README_PART = re.compile(r"(<!-- demo -->\n).*?(<!-- /demo -->)", re.DOTALL)
+_DEMO_PART = re.compile(r"(<!-- demo -->\n).*?(<!-- /demo -->)", re.DOTALL)
+_HEAD_PART = re.compile(r"(<!-- head -->\n).*?(<!-- /head -->)", re.DOTALL)
 _SHOWN_ALERTS = 3
 _FIRST_WORDS = ("SEVERITY", *(f"{severity.value} " for severity in Severity))  # of an alert in the table
 _GROUPS = {
@@ -76,17 +77,20 @@ _FAMILIES = {
 def pages() -> dict[Path, str]:
     """Every generated file and what must stand in it."""
     reference = ROOT / "docs" / "reference"
-    readme = ROOT / "README.md"
+    readme, tutorial = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
+    head, alerts = demo()
     return {
         reference / "columns.md": columns_page(),
         reference / "rules.md": rules_page(),
         reference / "cli.md": cli_page(),
-        readme: _README_PART.sub(_with_demo, readme.read_text("utf-8")),
+        readme: _with_part(readme, _DEMO_PART, transcript(head, alerts)),
+        tutorial: _with_part(tutorial, _HEAD_PART, f"```text\n{head}\n```\n"),
     }
 
 
-def _with_demo(part: re.Match[str]) -> str:
-    return part[1] + demo_transcript() + part[2]
+def _with_part(page: Path, part: re.Pattern[str], text: str) -> str:
+    """A page with the text between its marks."""
+    return part.sub(lambda found: found[1] + text + found[2], page.read_text("utf-8"))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -225,17 +229,21 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def demo_transcript() -> str:
-    """What `make demo` prints, its first alerts; how long it took is left out."""
+def demo() -> tuple[str, list[str]]:
+    """What a scan of the demo prints: the first lines, and its alerts. How long it took is left out."""
     out = io.StringIO()
     FORMATS["table"](scan([str(ROOT / DEMO)], load_pack(classes=[RuleClass.CORE])), out)
-    text = out.getvalue().replace(f"{ROOT}/", "")
-    head, *blocks = (block.rstrip() for block in re.split(r"\n\s*\n", text))
+    text = "\n".join(line.rstrip() for line in out.getvalue().replace(f"{ROOT}/", "").splitlines())
+    head, *blocks = re.split(r"\n\n+", text)
     head = re.sub(r", [\d.]+ s$", "", head, flags=re.MULTILINE)
-    alerts = sum(block.startswith(_FIRST_WORDS) for block in blocks)
-    shown = "\n\n".join([head, *blocks[:_SHOWN_ALERTS]])
-    lines = "\n".join(line.rstrip() for line in shown.splitlines())
-    return f"```text\n$ kubewitness scan {DEMO}\n{lines}\n\n... {alerts - _SHOWN_ALERTS} more alerts\n```\n"
+    return head, [block for block in blocks if block.startswith(_FIRST_WORDS)]
+
+
+def transcript(head: str, alerts: list[str]) -> str:
+    """The demo as the README shows it: its first alerts."""
+    shown = "\n\n".join([head, *alerts[:_SHOWN_ALERTS]])
+    more = len(alerts) - _SHOWN_ALERTS
+    return f"```text\n$ kubewitness scan {DEMO}\n{shown}\n\n... {more} more alerts\n```\n"
 
 
 def main() -> None:

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.query.engine import DEFAULT_LINE_BYTES, EngineError
+from kubewitness.query.engine import EngineError
 from kubewitness.query.reading import reading_query
-from kubewitness.sources import open_source, read_lines, select_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-    from kubewitness.app.reading import Part, Reading, Span
+    from kubewitness.app.parts import Part, Span
+    from kubewitness.app.reading import Reading
+    from kubewitness.decode.engine_shapes import EngineShape
     from kubewitness.query.engine import Engine
+    from kubewitness.query.reading import ReadingQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Lines copied into a file.
+
+    Attributes:
+        path: the file; the next copy replaces it.
+        shape: of the lines.
+        cluster: name for records that do not say.
+        rows: row of each line, in their order.
+        longest: bytes of the longest line.
+    """
+
+    path: str
+    shape: EngineShape
+    cluster: str | None
+    rows: list[int]
+    longest: int
+
+    def query(self, select: str, above: Sequence[tuple[str, str]] = ()) -> ReadingQuery:
+        """A query over the events of these lines."""
+        return reading_query(
+            select, shape=self.shape, paths=[self.path], cluster=self.cluster, line_bytes=self.longest, above=above
+        )
 
 
 class Evidence:
@@ -50,57 +79,51 @@ class Evidence:
             found |= self._read(list(group), columns)
         return found
 
-    def _read(self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+    def copy(self, wanted: Sequence[tuple[Span, Sequence[int]]]) -> Copied:
+        """Copy the lines of these rows, which are of one shape and cluster, into a file of their own.
+
+        Lines of a source that is gone are missing.
+        """
         order: list[int] = []
-        longest = DEFAULT_LINE_BYTES
-        with self._file.open("wb") as file:
+        longest = 0
+        with self._file.open("wb", buffering=1 << 20) as file:
+            write = file.write
             for span, rows in wanted:
-                for row, text in self._texts(span, rows):
-                    file.write(text)
-                    file.write(b"\n")
-                    order.append(row)
-                    longest = max(longest, len(text) + 1)
+                with suppress(OSError):
+                    for row, text in span.texts(rows):
+                        write(text)
+                        write(b"\n")
+                        order.append(row)
+                        longest = max(longest, len(text) + 1)
         part = wanted[0][0].part
-        query = reading_query(
-            "SELECT " + ", ".join(f'"{name}"' for name in columns) + " FROM events",
-            shape=part.shape,
-            paths=[str(self._file)],
-            cluster=part.cluster,
-            line_bytes=longest,
-        )
+        return Copied(str(self._file), part.shape, part.cluster, order, longest)
+
+    def _read(self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+        copied = self.copy(wanted)
+        query = copied.query("SELECT " + ", ".join(f'"{name}"' for name in columns) + " FROM events")
         try:
             events = self._engine.rows(query.sql, query.parameters)
         except EngineError:
-            return {}
-        if len(events) != len(order):
-            return {}
+            events = []
+        if len(events) != len(copied.rows):
+            return self._read_halves(wanted, columns)
         return {
             row: {name: value for name, value in event.items() if value is not None}
-            for row, event in zip(order, events, strict=True)
+            for row, event in zip(copied.rows, events, strict=True)
         }
 
-    def _texts(self, span: Span, rows: list[int]) -> Iterator[tuple[int, bytes]]:
-        records = [row - span.first_row for row in rows]
-        path = Path(span.part.path)
-        try:
-            if path.exists():
-                for record, text in select_lines(str(path), records):
-                    yield span.first_row + record, text
-            else:
-                yield from self._unpacked(span, records)
-        except OSError:
-            return
-
-    def _unpacked(self, span: Span, records: list[int]) -> Iterator[tuple[int, bytes]]:
-        """Lines of a piece that was not kept, out of its source."""
-        by_line = {span.lines.line(record, span.part.first_line): record for record in records}
-        last = max(by_line)
-        with open_source(self._reading.sources[span.part.source_id or 0]) as (_, reader):
-            for number, text in read_lines(reader):
-                if number in by_line:
-                    yield span.first_row + by_line[number], text
-                if number >= last:
-                    return
+    def _read_halves(
+        self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]
+    ) -> dict[int, dict[str, Any]]:
+        """Read in two halves what cannot be read at once; a single row that cannot be read is missing."""
+        if len(wanted) > 1:
+            halves = [wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]]
+        else:
+            ((span, rows),) = wanted
+            if len(rows) == 1:
+                return {}
+            halves = [[(span, rows[: len(rows) // 2])], [(span, rows[len(rows) // 2 :])]]
+        return self._read(halves[0], columns) | self._read(halves[1], columns)
 
 
 def _kind(part: Part) -> tuple[str, str]:

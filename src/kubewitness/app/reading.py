@@ -9,8 +9,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING
 
+from kubewitness.app.parts import EventSpool, Part, Shelf, Span
 from kubewitness.decode import (
     Event,
     Layout,
@@ -21,32 +23,24 @@ from kubewitness.decode import (
     decode_csv,
     decode_document,
     decode_lines,
+    origin_of_line,
     sniff,
+    without_bodies,
 )
 from kubewitness.decode.engine_shapes import EngineShape
+from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Origin, Rejection
 from kubewitness.query.engine import DEFAULT_LINE_BYTES, Engine, EngineError
 from kubewitness.query.reading import reading_query
-from kubewitness.sources import (
-    MAX_LINE_BYTES,
-    STDIN,
-    LineMap,
-    Source,
-    find_sources,
-    index_lines,
-    keep_stdin,
-    open_source,
-    read_lines,
-    select_lines,
-    spool_lines,
-)
+from kubewitness.sources import Source, find_sources, open_source, read_lines, spool_lines
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kubewitness.decode import Outcome
+    from kubewitness.sources import LineMap
 
 _SHAPES = {
     Layout.PLAIN_LINES: EngineShape.PLAIN,
@@ -56,8 +50,12 @@ _SHAPES = {
 _HEAD_BYTES = 64 << 10
 _BATCH_FILES = 500
 _PART_BYTES = 256 << 20
+_SMALL_BYTES = 2 << 20
+"""What the engine refuses is cut until a piece is smaller; that is decoded line by line."""
+_TRIED = 4
+"""How many of the pieces are tried before the others are decoded line by line when most are refused."""
 _KEPT_REJECTIONS = 1000
-_KEPT_BYTES = 2 << 30
+_PAGE_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,47 +67,13 @@ class Target:
             engine could not place) among those of `select`.
         select: query over `events` or over `above`.
         above: named queries between `events` and `select`.
+        heads_only: whether bodies need not be read.
     """
 
     table: str
     select: str
     above: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A plain file of lines of one shape: a source itself, or a piece of one.
-
-    Attributes:
-        path: the file.
-        shape: of its lines.
-        source_id: which source it is of; None where every line says so itself.
-        cluster: name for records that do not say.
-        first_line: line of the source with which it begins.
-        lines: where its records stand, when that is known already.
-    """
-
-    path: str
-    shape: EngineShape
-    source_id: int | None
-    cluster: str | None = None
-    first_line: int = 1
-    lines: LineMap | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Rows of one part, in its order.
-
-    Attributes:
-        first_row: row of its first record.
-        part: the file.
-        lines: where its records stand.
-    """
-
-    first_row: int
-    part: Part
-    lines: LineMap
+    heads_only: bool = False
 
 
 @dataclass(slots=True)
@@ -143,13 +107,20 @@ class Reading:
         span = self.span(row)
         if source_id is None:
             source_id = span.part.source_id
-            line = span.lines.line(row - span.first_row, span.part.first_line)
+            line = span.line(row)
         return Origin(self.sources[source_id or 0].name, line)
 
 
 def read_sources(
-    engine: Engine, paths: Sequence[str], target: Target, folder: Path, *, cluster: str | None = None
-) -> Reading:
+    engine: Engine,
+    paths: Sequence[str],
+    target: Target,
+    folder: Path,
+    reading: Reading,
+    *,
+    cluster: str | None = None,
+    then: Callable[[Sequence[Span]], None] | None = None,
+) -> None:
     """Read everything the paths name into the target's table.
 
     Nothing is raised for bad input: the reading says what could not be read.
@@ -159,15 +130,16 @@ def read_sources(
         paths: files, directories, globs, `-`.
         target: the table and what goes into it.
         folder: for temporary files; must last as long as rows are to be read again.
+        reading: takes what there is to know of what was read.
         cluster: name of the cluster where neither a record nor its path says.
+        then: called with the parts whose rows have just got into the table, while their files are there.
     """
     listing = find_sources(list(paths))
-    reading = Reading(unreadable=listing.unreadable, left_out=listing.left_out)
-    for source in listing.sources:
-        reading.sources.append(keep_stdin(folder) if source.path == STDIN else source)
+    reading.unreadable += listing.unreadable
+    reading.left_out += listing.left_out
+    reading.sources += listing.sources
     with ThreadPoolExecutor(1) as pool:
-        _Reader(engine, target, reading, folder, pool, cluster).read_all()
-    return reading
+        _Reader(engine, target, reading, folder, pool, cluster, then).read_all()
 
 
 def decoder(layout: Layout, reader: io.BufferedReader) -> Iterator[Outcome]:
@@ -190,34 +162,40 @@ class _Reader:
         folder: Path,
         pool: ThreadPoolExecutor,
         cluster: str | None,
+        then: Callable[[Sequence[Span]], None] | None,
     ) -> None:
+        self._then = then
         self._engine = engine
         self._target = target
         self._reading = reading
         self._folder = folder
         self._pool = pool
+        self._shelf = Shelf(folder, pool)
         self._default_cluster = cluster
-        self._decoded = 0
-        self._kept_bytes = 0
-        self._spool = _CanonicalSpool(folder / "decoded-0.ndjson")
+        self._spooled = 0
+        self._spool = EventSpool(folder / "decoded-0.ndjson")
 
     def read_all(self) -> None:
         batches: dict[tuple[EngineShape, str | None], list[Part]] = {}
         for source_id, source in enumerate(self._reading.sources):
             try:
                 part = self._read_or_defer(source_id, source)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                self._reading.unreadable.append(Rejection(reason, Origin(source.name)))
+            except (OSError, UnreadableError) as error:
+                self._note_unreadable(source_id, error)
                 continue
             if part:
                 batch = batches.setdefault((part.shape, part.cluster), [])
                 batch.append(part)
                 if len(batch) >= _BATCH_FILES:
-                    self._read_parts(batches.pop((part.shape, part.cluster)))
+                    self._read(batches.pop((part.shape, part.cluster)))
         for batch in batches.values():
-            self._read_parts(batch)
+            self._read(batch)
         self._flush()
+        self._shelf.finish()
+
+    def _note_unreadable(self, source_id: int, error: OSError | UnreadableError) -> None:
+        reason = error.message if isinstance(error, UnreadableError) else error.strerror or str(error)
+        self._reading.unreadable.append(Rejection(reason, Origin(self._reading.sources[source_id].name)))
 
     def _cluster(self, source_id: int) -> str | None:
         return cluster_from_path(self._reading.sources[source_id].name) or self._default_cluster
@@ -231,69 +209,54 @@ class _Reader:
             if shape and source.is_plain_file:
                 return Part(source.path, shape, source_id, cluster)
             if shape:
-                pieces = self._folder / f"source-{source_id}"
-                pieces.mkdir()
-                for piece in spool_lines(reader, pieces, part_bytes=_PART_BYTES):
-                    part = Part(str(piece.path), shape, source_id, cluster, piece.first_line, piece.lines)
-                    self._read_parts([part])
-                    self._retire(piece.path)
+                for piece in spool_lines(read_lines(reader), self._shelf.folder(), part_bytes=_PART_BYTES):
+                    self._read([Part(str(piece.path), shape, source_id, cluster, piece.first_line, piece.lines)])
+                    self._shelf.keep(piece.path)
             else:
                 self._decode(source_id, decoder(layout, reader))
             if stream.failure:
                 self._reading.unreadable.append(Rejection(stream.failure, Origin(source.name)))
         return None
 
-    def _retire(self, piece: Path) -> None:
-        """Keep a piece for reading it again, unless there are too many: then its source is unpacked once more."""
-        self._kept_bytes += piece.stat().st_size
-        if self._kept_bytes > _KEPT_BYTES:
-            piece.unlink()
-
-    def _read_parts(self, parts: list[Part], line_bytes: int = DEFAULT_LINE_BYTES) -> None:
-        """Let the engine read parts of one shape and cluster, then decode the lines it could not place."""
-        indexed = self._pool.map(_index, parts)
+    def _read(self, parts: Sequence[Part]) -> bool:
+        """Read parts of one shape and cluster; False when the engine had to be given less at a time."""
+        indexed = self._pool.map(Part.index, parts)
         first_row = self._next_row()
         try:
-            self._insert(parts, line_bytes)
+            self._insert(parts)
         except EngineError:
-            self._read_refused(parts, list(indexed), line_bytes)
-            return
-        maps = list(indexed)
-        if self._next_row() - first_row != sum(lines.records for lines in maps):
-            # The engine saw other lines than there are: what it read counts for nothing.
-            self._engine.run(f"UPDATE {self._target.table} SET outcome = 0 WHERE rowid >= $row", {"row": first_row})  # noqa: S608
-            self._reading.spans.append(Span(first_row, parts[0], maps[0]))
-            for part in parts:
-                self._decode_part(part)
-            return
-        spans: list[Span] = []
-        for part, lines in zip(parts, maps, strict=True):
-            spans.append(Span(first_row, part, lines))
-            first_row += lines.records
-        self._reading.spans.extend(spans)
-        if spans:
-            self._decode_misfits(spans)
-
-    def _read_refused(self, parts: list[Part], maps: list[LineMap], line_bytes: int) -> None:
-        """Read parts that the engine refused together: half of them, then one by one, with room for long lines."""
-        longest = maps[0].longest
-        if len(parts) > 1:
-            middle = len(parts) // 2
-            self._read_parts(parts[:middle])
-            self._read_parts(parts[middle:])
-        elif line_bytes <= longest < MAX_LINE_BYTES:
-            self._read_parts(parts, longest + 1)
+            rows = -1
         else:
-            self._decode_part(parts[0])
+            rows = self._next_row() - first_row
+        counts = self._counts(parts, list(indexed), rows)
+        if counts is None:
+            if rows > 0:  # The engine saw other lines than there are: what it read counts for nothing.
+                table = self._target.table
+                self._engine.run(f"UPDATE {table} SET outcome = 0 WHERE rowid >= $row", {"row": first_row})  # noqa: S608
+                self._reading.spans.append(Span(first_row, parts[0], parts[0].index()))
+            self._read_less(parts)
+            return False
+        spans: list[Span] = []
+        row = first_row
+        for part, (lines, count) in zip(parts, counts, strict=True):
+            spans.append(Span(row, part, lines))
+            row += count
+        self._reading.spans.extend(spans)
+        if self._then:
+            self._then(spans)
+        for span, misfits in groupby(self._misfits(first_row, row), key=self._reading.span):
+            self._decode_misfits(span, misfits)
+        return True
 
-    def _insert(self, parts: Sequence[Part], line_bytes: int) -> None:
+    def _insert(self, parts: Sequence[Part]) -> None:
         query = reading_query(
             f"INSERT INTO {self._target.table} BY NAME {self._target.select}",
             shape=parts[0].shape,
             paths=[part.path for part in parts],
             cluster=parts[0].cluster,
-            line_bytes=line_bytes,
+            line_bytes=parts[0].size if len(parts) == 1 and parts[0].lines and parts[0].lines.records == 1 else 0,
             above=self._target.above,
+            heads_only=self._target.heads_only,
         )
         self._engine.run(query.sql, query.parameters)
 
@@ -301,35 +264,92 @@ class _Reader:
         ((row,),) = self._engine.run(f"SELECT coalesce(max(rowid) + 1, 0) FROM {self._target.table}")  # noqa: S608
         return int(row)
 
-    def _decode_misfits(self, spans: list[Span]) -> None:
-        rows = self._engine.run(
-            f"SELECT rowid FROM {self._target.table} WHERE outcome = 0 AND rowid >= $row ORDER BY rowid",  # noqa: S608
-            {"row": spans[0].first_row},
-        )
-        by_span: dict[int, list[int]] = {}
-        for (row,) in rows:
-            index = bisect_right(spans, row, key=lambda span: span.first_row) - 1
-            by_span.setdefault(index, []).append(row - spans[index].first_row)
-        for index, records in by_span.items():
-            span = spans[index]
-            lines = (
-                (span.lines.line(record, span.part.first_line), text)
-                for record, text in select_lines(span.part.path, records)
-            )
-            self._decode(span.part.source_id or 0, decode_lines(lines))
+    def _counts(self, parts: Sequence[Part], maps: list[LineMap], rows: int) -> list[tuple[LineMap, int]] | None:
+        """Where the records of each part stand, and how many rows it gave; None when nobody can say."""
+        if rows < 0:
+            return None
+        counts = [(lines, lines.records) for lines in maps]
+        excess = rows - sum(lines.records for lines in maps)
+        if excess == 0:
+            return counts
+        # A log that was written to in the meantime has more lines by now than the engine saw, or than were counted.
+        changed = [index for index, part in enumerate(parts) if self._has_changed(part)]
+        if len(changed) != 1:
+            return None
+        (index,) = changed
+        lines = parts[index].index() if excess > 0 else maps[index]
+        count = maps[index].records + excess
+        if not 0 <= count <= lines.records:
+            return None
+        counts[index] = (lines, count)
+        return counts
 
-    def _decode_part(self, part: Part) -> None:
-        with open(part.path, "rb", buffering=1 << 20) as file:  # noqa: PTH123 - paths are text here
-            lines: Iterable[tuple[int, bytes]] = read_lines(file)
-            if part.lines is not None:  # blank lines were left out of a piece
-                known = part.lines
-                lines = (
-                    (known.line(record, part.first_line), text) for record, (_, text) in enumerate(read_lines(file))
-                )
-            self._decode(part.source_id or 0, decode_lines(lines))
+    def _has_changed(self, part: Part) -> bool:
+        return part.lines is None and part.size != self._reading.sources[part.source_id or 0].size
+
+    def _read_less(self, parts: Sequence[Part]) -> None:
+        """Read parts that the engine refused: fewer of them, then pieces, then line by line."""
+        try:
+            if len(parts) > 1:
+                step = -(-len(parts) // 16)
+                self._read_each(parts[at : at + step] for at in range(0, len(parts), step))
+            elif parts[0].shape is EngineShape.CANONICAL:
+                self._read_less_of_events(parts[0])
+            elif parts[0].size > _SMALL_BYTES and parts[0].index().records > 1:
+                self._read_each([piece] for piece in self._shelf.split(parts[0], _SMALL_BYTES // 4))
+            else:
+                self._decode(parts[0].source_id or 0, decode_lines(parts[0].read()))
+        except OSError as error:
+            self._note_unreadable(parts[0].source_id or 0, error)
+
+    def _read_each(self, batches: Iterable[Sequence[Part]]) -> None:
+        refused = 0
+        for tried, parts in enumerate(batches):
+            if refused >= _TRIED and refused * 2 > tried:
+                for part in parts:
+                    self._decode(part.source_id or 0, decode_lines(part.read()))
+            else:
+                refused += not self._read(parts)
+
+    def _read_less_of_events(self, part: Part) -> None:
+        if part.index().records > 1:
+            for piece in self._shelf.split(part, 1):
+                self._read([piece])
+        else:
+            for _, line in part.read():
+                self._read_slim(line, part)
+
+    def _read_slim(self, line: bytes, part: Part) -> None:
+        """Read one event without its bodies, because the engine cannot read it with them."""
+        slim = without_bodies(line)
+        if slim == line:
+            source_id, number = origin_of_line(line)
+            self._reject(source_id, number, "too large or too deep to be read")
+            return
+        spool = EventSpool(self._shelf.folder() / "event.ndjson")
+        spool.add(slim, part.cluster)
+        lines = spool.finish()
+        self._read([Part(str(spool.path), EngineShape.CANONICAL, None, part.cluster, lines=lines)])
+
+    def _misfits(self, first_row: int, end_row: int) -> Iterator[int]:
+        """Rows that the engine could not place, page by page."""
+        sql = (
+            f"SELECT rowid FROM {self._target.table} WHERE outcome = 0 AND rowid >= $first AND rowid < $end"  # noqa: S608
+            f" ORDER BY rowid LIMIT {_PAGE_ROWS}"
+        )
+        while rows := self._engine.run(sql, {"first": first_row, "end": end_row}):
+            yield from (row for (row,) in rows)
+            first_row = rows[-1][0] + 1
+
+    def _decode_misfits(self, span: Span, rows: Iterable[int]) -> None:
+        if span.part.shape is EngineShape.CANONICAL:
+            for _, line in span.texts(rows):
+                self._read_slim(line + b"\n", span.part)
+            return
+        lines = ((span.line(row), text) for row, text in span.texts(rows))
+        self._decode(span.part.source_id or 0, decode_lines(lines))
 
     def _decode(self, source_id: int, outcomes: Iterable[Outcome]) -> None:
-        reading = self._reading
         cluster = self._cluster(source_id)
         for outcome in outcomes:
             match outcome:
@@ -338,50 +358,22 @@ class _Reader:
                         self._flush()
                     self._spool.add(canonical_line(outcome, source_id), cluster)
                 case Other():
-                    reading.other += 1
+                    self._reading.other += 1
                 case Rejected(line=line, reason=reason):
-                    reading.rejected += 1
-                    if len(reading.rejections) < _KEPT_REJECTIONS:
-                        reading.rejections.append(Rejection(reason, Origin(reading.sources[source_id].name, line)))
+                    self._reject(source_id, line, reason)
+
+    def _reject(self, source_id: int, line: int, reason: str) -> None:
+        reading = self._reading
+        reading.rejected += 1
+        if len(reading.rejections) < _KEPT_REJECTIONS:
+            reading.rejections.append(Rejection(reason, Origin(reading.sources[source_id].name, line)))
 
     def _flush(self) -> None:
         """Hand what was decoded line by line to the engine."""
-        if not self._spool.size:
+        spool = self._spool
+        if not spool.size:
             return
-        lines = self._spool.finish()
-        part = Part(str(self._spool.path), EngineShape.CANONICAL, None, self._spool.cluster, lines=lines)
-        first_row = self._next_row()
-        self._insert([part], lines.longest + 1)
-        self._reading.spans.append(Span(first_row, part, lines))
-        self._decoded += 1
-        self._spool = _CanonicalSpool(self._folder / f"decoded-{self._decoded}.ndjson")
-
-
-class _CanonicalSpool:
-    """Events decoded line by line, waiting for the engine; all of one default cluster."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = 0
-        self.cluster: str | None = None
-        self._lines = LineMap()
-        self._file: IO[bytes] | None = None
-
-    def add(self, line: bytes, cluster: str | None) -> None:
-        if self._file is None:
-            self._file = self.path.open("wb", buffering=1 << 20)
-            self.cluster = cluster
-        self._file.write(line)
-        self.size += len(line)
-        self._lines.records += 1
-        self._lines.longest = max(self._lines.longest, len(line))
-
-    def finish(self) -> LineMap:
-        if self._file is not None:
-            self._file.close()
-        return self._lines
-
-
-def _index(part: Part) -> LineMap:
-    return part.lines if part.lines is not None else index_lines(part.path)
-
+        self._spooled += 1
+        self._spool = EventSpool(self._folder / f"decoded-{self._spooled}.ndjson")
+        self._read([Part(str(spool.path), EngineShape.CANONICAL, None, spool.cluster, lines=spool.finish())])
+        self._shelf.keep(spool.path)

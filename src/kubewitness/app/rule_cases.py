@@ -18,6 +18,7 @@ from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.detect.cases import FEWEST, Case
 from kubewitness.detect.pack import Pack
+from kubewitness.detect.planning import build_plan
 from kubewitness.model.errors import RuleError, UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def check_cases(folder: Path | None = None) -> Outcome:
     """Run the cases of the builtin rules, or of the rules of a folder or file.
 
     A rule fails when it does not alert on a case under `match`, alerts on one under `no_match`, or has fewer
-    than two of either. Correlations of a folder may count matches of builtin rules.
+    than two of either.
 
     Raises:
         UsageError: there is no such folder, or no rule in it.
@@ -84,15 +85,12 @@ def check_cases(folder: Path | None = None) -> Outcome:
             "no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml"
         )
     known = {rule.info.id: rule for file in files for rule in file.rules}
-    builtin = read_rule_files() if folder else ()
-    known = {rule.info.id: rule for file in builtin for rule in file.rules} | known
     failures: list[Failure] = []
     trials: list[_Trial] = []
     for file in files:
-        failures += _count_failures(file, known)
+        failures += _count_failures(file)
         trials += _trials(file)
-    runnable = [trial for trial in trials if _bases(trial.rule) <= known.keys()]
-    failures += _run(runnable, known)
+    failures += _run(trials, known)
     position = {path: number for number, file in enumerate(files) for path in (file.path, file.cases_path)}
     failures.sort(key=lambda failure: position[failure.path])
     return Outcome(sum(rule.alerts for file in files for rule in file.rules), len(trials), tuple(failures))
@@ -111,7 +109,7 @@ def _bases(rule: Rule) -> set[str]:
     return set(rule.correlation.rules) if rule.correlation else set()
 
 
-def _count_failures(file: RuleFile, known: Mapping[str, Rule]) -> Iterator[Failure]:
+def _count_failures(file: RuleFile) -> Iterator[Failure]:
     """What is wrong with a file and its cases before any of them is run."""
     if file.error:
         yield Failure(None, file.path, None, _text(file.error))
@@ -128,8 +126,6 @@ def _count_failures(file: RuleFile, known: Mapping[str, Rule]) -> Iterator[Failu
                 case.rule_id, file.cases_path, case.about, "is about a rule that this file does not have"
             )
     for rule in file.rules:
-        for base in sorted(_bases(rule) - known.keys()):
-            yield Failure(rule.info.id, file.path, None, f"counts matches of `{base}`, which is not there")
         if not rule.alerts:
             continue
         for kind, is_match in (("match", True), ("no_match", False)):
@@ -181,7 +177,7 @@ def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterat
         with log.open("w", encoding="utf-8") as out:
             for number, trial in enumerate(trials):
                 out.writelines(_record(event, number) for event in trial.case.events)
-        report = scan([str(log)], pack, ScanOptions(matches=True))
+        report = scan([str(log)], build_plan(pack), ScanOptions(matches=True))
     alerted = {(bisect_right(first_lines, match.line or 0) - 1, match.rule_id) for match in report.matches}
     unread: dict[int, str] = {}
     for rejection in report.ledger.rejections:

@@ -263,12 +263,10 @@ def lint_rules(folder: Path) -> list[Issue]:
         raise UsageError(
             "no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml"
         )
-    known = {rule.info.id for file in read_rule_files() for rule in file.rules}
-    known |= {rule.info.id for file in own for rule in file.rules}
     issues: list[Issue] = []
     taken: dict[str, str] = {}
     for file in own:
-        issues += _lint_file(file, known, taken)
+        issues += _lint_file(file, taken)
     return issues
 
 
@@ -282,32 +280,33 @@ def issue_fields(issue: Issue) -> dict[str, Any]:
     return {name: getattr(issue, name) for name in ("severity", "code", "message", "path", "line", "hint")}
 
 
-def _lint_file(file: RuleFile, known: set[str], taken: dict[str, str]) -> Iterator[Issue]:
+def _lint_file(file: RuleFile, taken: dict[str, str]) -> Iterator[Issue]:
     if file.error:
         yield _issue(file, "not-loaded", file.error.message, file.error.hint)
+    elif not file.rules:
+        yield _issue(file, "no-rule", "the file holds no rule")
     for rule in file.rules:
         rule_id = rule.info.id
         if rule_id in taken:
             message = f"id `{rule_id}` is already taken by {taken[rule_id]}"
             yield _issue(file, "id-taken", message, "give each rule a `name` of its own")
         taken.setdefault(rule_id, file.path)
-        for base in rule.correlation.rules if rule.correlation else ():
-            if base not in known:
-                yield _issue(
-                    file, "base-missing", f"`{rule_id}` counts matches of `{base}`, which is not there"
-                )
-        for name in sorted(unknown_placeholders(rule.info.explain or "")):
-            message = f"`explain` names `{name}`, which no event has"
-            yield _issue(
-                file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ..."
-            )
-        for test in _texts(rule.predicate) if rule.predicate else ():
-            if test.field.column.name == "verb" and test.operator is Operator.EQUALS:
-                yield from _lint_verb(file, test.value.lower())
+        yield from _lint_rule(rule, file)
     try:
         file.cases()
     except RuleError as error:
         yield Issue(IssueSeverity.ERROR, "cases-not-loaded", error.message, file.cases_path, None, error.hint)
+
+
+def _lint_rule(rule: Rule, file: RuleFile) -> Iterator[Issue]:
+    for name in sorted(unknown_placeholders(rule.info.explain or "")):
+        message = f"`explain` names `{name}`, which no event has"
+        yield _issue(
+            file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ..."
+        )
+    for test in _texts(rule.predicate) if rule.predicate else ():
+        if test.field.column.name == "verb" and test.operator is Operator.EQUALS:
+            yield from _lint_verb(file, test.value.lower())
 
 
 def _lint_verb(file: RuleFile, verb: str) -> Iterator[Issue]:

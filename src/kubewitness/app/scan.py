@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.build import build_alert, order_alerts
 from kubewitness.alert.redact import Redactor
+from kubewitness.app.candidates import SecondPass
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
+from kubewitness.app.plans import plan_rules
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.matching import CREATE_DUPLICATES, GROUPED, hits_sql
-from kubewitness.detect.pack import Pack, load_pack
-from kubewitness.detect.plan import Plan, build_plan
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.errors import UnreadableError
@@ -26,6 +26,8 @@ from kubewitness.query.engine import Engine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+
+    from kubewitness.detect.plan import Plan
 
 _DETAILED_EVENTS = 200
 _IDENTITY = ("audit_id", "stage", "cluster", "actor", "source_ip")
@@ -60,12 +62,12 @@ class ScanOptions:
     reveal: bool = False
 
 
-def scan(paths: Sequence[str], pack: Pack | None = None, options: ScanOptions | None = None) -> Report:
+def scan(paths: Sequence[str], plan: Plan | None = None, options: ScanOptions | None = None) -> Report:
     """Read logs, run all rules, group what matched.
 
     Args:
         paths: files, directories, globs, `-` for standard input.
-        pack: rules; the builtin core rules when None.
+        plan: rules to run; the builtin core rules when None.
         options: what to leave out and what to show.
 
     Raises:
@@ -74,7 +76,7 @@ def scan(paths: Sequence[str], pack: Pack | None = None, options: ScanOptions | 
     """
     began = time.perf_counter()
     options = options or ScanOptions()
-    plan = build_plan(pack or load_pack())
+    plan = plan or plan_rules()
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         engine = Engine(Path(folder))
         try:
@@ -94,11 +96,21 @@ class _Scan:
         self._redactor = Redactor(reveal=options.reveal)
 
     def run(self, paths: Sequence[str], began: float) -> Report:
-        columns = ", ".join(f'"{name}" {type_}' for name, type_ in self._plan.staged.items())
+        first = self._plan.first
+        columns = ", ".join(f"{name} {type_}" for name, type_ in first.columns.items())
         self._engine.run(f"CREATE TABLE staged ({columns})")
-        target = Target("staged", self._plan.select, self._plan.above)
-        reading = read_sources(self._engine, paths, target, self._folder, cluster=self._options.cluster)
+        reading = Reading()
         evidence = Evidence(self._engine, reading, self._folder)
+        second = SecondPass(self._engine, self._plan.second, reading, evidence) if self._plan.second else None
+        read_sources(
+            self._engine,
+            paths,
+            Target("staged", first.select, first.above, first.heads_only),
+            self._folder,
+            reading,
+            cluster=self._options.cluster,
+            then=second.judge if second else None,
+        )
         if not reading.sources:
             reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
             raise UnreadableError(f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs")
@@ -117,7 +129,7 @@ class _Scan:
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
-            remarks=tuple(_remarks(reading, ledger)),
+            remarks=tuple(_remarks(reading, ledger, second.unjudged if second else 0)),
             duration_s=time.perf_counter() - began,
         )
 
@@ -199,7 +211,9 @@ class _Scan:
         return ledger, first_at, last_at
 
 
-def _remarks(reading: Reading, ledger: Ledger) -> Iterator[str]:
+def _remarks(reading: Reading, ledger: Ledger, unjudged: int) -> Iterator[str]:
+    if unjudged:
+        yield f"{unjudged} events could not be read a second time, so most rules did not see them"
     if reading.left_out:
         names = ", ".join(reading.left_out[:3]) + (" ..." if len(reading.left_out) > 3 else "")  # noqa: PLR2004
         yield f"{len(reading.left_out)} files were left out because their names are not those of logs: {names}"

@@ -64,13 +64,13 @@ def scan(  # noqa: PLR0913 - one parameter per option
         zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high
     """
     from kubewitness.alert.render import FORMATS  # noqa: PLC0415 - the engine is imported when a scan runs
+    from kubewitness.app.plans import plan_rules  # noqa: PLC0415
     from kubewitness.app.scan import ScanOptions  # noqa: PLC0415
     from kubewitness.app.scan import scan as run  # noqa: PLC0415
-    from kubewitness.detect.pack import load_pack  # noqa: PLC0415
 
     if not paths:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
-    pack = load_pack(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE])
+    plan = plan_rules(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE])
     options = ScanOptions(
         min_severity=min_severity,
         since=_moment(since),
@@ -79,7 +79,7 @@ def scan(  # noqa: PLR0913 - one parameter per option
         matches=matches,
         reveal=reveal,
     )
-    report = run(paths, pack, options)
+    report = run(paths, plan, options)
     if output is None:
         FORMATS[format](report, sys.stdout)
     else:

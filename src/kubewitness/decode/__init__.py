@@ -8,7 +8,15 @@ from kubewitness.decode.clusters import cluster_from_path
 from kubewitness.decode.csv_table import decode_csv
 from kubewitness.decode.document import decode_document
 from kubewitness.decode.lines import decode_lines
-from kubewitness.decode.outcome import Event, Other, Outcome, Rejected, canonical_line
+from kubewitness.decode.outcome import (
+    Event,
+    Other,
+    Outcome,
+    Rejected,
+    canonical_line,
+    origin_of_line,
+    without_bodies,
+)
 from kubewitness.decode.sniffing import Layout, sniff
 
 __all__ = [
@@ -22,5 +30,7 @@ __all__ = [
     "decode_csv",
     "decode_document",
     "decode_lines",
+    "origin_of_line",
     "sniff",
+    "without_bodies",
 ]

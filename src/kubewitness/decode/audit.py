@@ -25,9 +25,12 @@ _LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 def is_audit_event(fields: Mapping[str, msgspec.Raw]) -> bool:
     """Whether an object is an audit event.
 
-    It is when it says so (`kind` Event without a foreign `apiVersion`), and when it says nothing (the items
-    of an EventList do not) but has an auditID, a verb or a requestURI. A core `Event` is not.
+    It is when it has an auditID, which nothing else has; when it says so (`kind` Event without a foreign
+    `apiVersion`); and when it says nothing (the items of an EventList do not) but has a verb or a requestURI.
+    A core `Event` is not.
     """
+    if bytes(fields.get("auditID", b"null")) != b"null":
+        return True
     version = string_of(fields["apiVersion"]) if "apiVersion" in fields else None
     if version is not None and not version.startswith("audit.k8s.io/"):
         return False

@@ -14,6 +14,7 @@ JsonType: TypeAlias = "str | list[JsonType] | dict[str, JsonType]"
 
 _TIMES = {"TIMESTAMP": "TIMESTAMPTZ"}  # offsets are honoured only with a zone; SQL casts to UTC
 _PACKAGE = "kubewitness.decode"
+_BODIES = ("requestObject", "responseObject")
 
 
 class EngineShape(StrEnum):
@@ -58,8 +59,8 @@ def event_type() -> dict[str, JsonType]:
     return tree
 
 
-def shape_query(shape: EngineShape) -> ShapeQuery:
-    """Columns, SQL and parameters for a shape."""
+def shape_query(shape: EngineShape, *, heads_only: bool = False) -> ShapeQuery:
+    """Columns, SQL and parameters for a shape; with `heads_only` bodies inside text are not parsed but null."""
     event = event_type()
     match shape:
         case EngineShape.PLAIN:
@@ -72,7 +73,13 @@ def shape_query(shape: EngineShape) -> ShapeQuery:
                 "time": "TIMESTAMPTZ",
                 "properties": "STRUCT(log VARCHAR)",
             }
-            return ShapeQuery(columns, _sql("azure"), {"event": json.dumps(event)})
+            records = _sql("azure")
+            if heads_only:
+                for name in _BODIES:
+                    del event[name]
+                absent = "".join(f',\n    NULL::JSON AS "{name}"' for name in _BODIES)
+                records = records.replace("unnest(event)", f"unnest(event){absent}")
+            return ShapeQuery(columns, records, {"event": json.dumps(event)})
         case EngineShape.TABLE:
             names = [
                 "AuditId",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import msgspec
 
 _MAX_WORDS = 300
+_ORIGIN = re.compile(rb'\{"source":(\d+),"line":(\d+)')
 
 
 def _printable(text: str) -> str:
@@ -96,3 +98,29 @@ def canonical_line(event: Event, source: int) -> bytes:
         }
     )
     return b'%b,"event":%b}\n' % (head[:-1], event.text)
+
+
+def without_bodies(line: bytes) -> bytes:
+    """Give the canonical line of the same event without its bodies, marked as truncated.
+
+    Args:
+        line: a canonical line.
+
+    Returns:
+        A canonical line; the same one when there are no bodies, or it cannot be understood.
+    """
+    try:
+        fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        event = msgspec.json.decode(fields["event"], type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
+        return line
+    kept = {name: value for name, value in event.items() if name not in ("requestObject", "responseObject")}
+    if len(kept) == len(event):
+        return line
+    return msgspec.json.encode({**fields, "truncated": True, "event": kept}) + b"\n"
+
+
+def origin_of_line(line: bytes) -> tuple[int, int]:
+    """Give the number of the source and the line that a canonical line says its event is from."""
+    found = _ORIGIN.match(line)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

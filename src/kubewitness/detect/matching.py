@@ -1,25 +1,35 @@
 """From the staged rows to hits: which rule matched which event, and for what cause.
 
-`staged` holds one row per record (see plan.py); `hits` takes one row per rule and event. Rows with the same rule and the
-same cause belong to one alert as long as they follow each other closely.
+`staged` holds one row per record and `candidates` one for each that the second pass read (see plan.py); `hits` takes one
+row per rule and event. Rows with the same rule and the same cause belong to one alert as long as they follow each other
+closely.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kubewitness.detect.plan import Table, mask_test
 from kubewitness.detect.rule import CountKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from kubewitness.detect.plan import Bit, Plan
-    from kubewitness.detect.rule import Correlation, FirstSeen, Rule
+    from kubewitness.detect.plan import Plan, PlannedRule
+    from kubewitness.detect.rule import Correlation, FirstSeen
+    from kubewitness.query.fields import Field
 
 ALERT_GAP_S = 3600
 """Matches of one cause that lie further apart than this, in seconds, are two alerts."""
 
-LIVE = "outcome IN (1, 2) AND rowid NOT IN (SELECT event FROM duplicates)"
+_LIVE = "outcome IN (1, 2) AND event NOT IN (SELECT event FROM duplicates)"
+
+_ROWS = {
+    Table.STAGED: "(SELECT rowid AS event, * FROM staged)",
+    # The n-th row of candidates is of the event that the n-th row of candidate_rows names.
+    Table.CANDIDATES: "(SELECT candidate_rows.event, candidates.* FROM candidates"
+    " JOIN candidate_rows ON candidate_rows.rowid = candidates.rowid)",
+}
 
 CREATE_HITS = """
 -- One row per rule and event. cause: what the events of one alert have in common.
@@ -71,8 +81,8 @@ def hits_sql(plan: Plan) -> list[str]:
     """Statements that fill `hits`."""
     index = {rule.info.id: number for number, rule in enumerate(plan.rules)}
     statements = [CREATE_HITS]
-    plain = [rule for rule in plan.rules if rule.alerts and rule.predicate is not None and not rule.first_seen]
-    statements += _plain_hits(plan, plain, index)
+    plain = [rule for rule in plan.rules if rule.alerts and rule.bit and not rule.first_seen]
+    statements += _plain_hits(plain, index)
     for rule in plan.rules:
         if rule.correlation and rule.alerts:
             statements.append(_correlated(plan, rule.correlation, index[rule.info.id]))
@@ -81,27 +91,57 @@ def hits_sql(plan: Plan) -> list[str]:
     return statements
 
 
-def _plain_hits(plan: Plan, rules: list[Rule], index: dict[str, int]) -> list[str]:
-    by_word: dict[int, list[tuple[int, int]]] = {}
+def _plain_hits(rules: list[PlannedRule], index: dict[str, int]) -> list[str]:
+    by_word: dict[tuple[Table, int], list[tuple[int, int]]] = {}
     for rule in rules:
-        bit = plan.bits[rule.info.id]
-        by_word.setdefault(bit.word, []).append((index[rule.info.id], bit.mask))
+        bit = rule.bit
+        if bit is None:
+            continue
+        by_word.setdefault((bit.table, bit.word), []).append((index[rule.info.id], bit.mask))
     return [
         f"""
 INSERT INTO hits
-SELECT bits.rule, staged.rowid, staged.actor_key
-FROM staged JOIN (VALUES {", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits)}) AS bits (rule, mask)
-    ON (staged.matched_{word} & bits.mask) <> 0
-WHERE (staged.matched_{word} & {sum(mask for _, mask in bits)}) <> 0 AND {LIVE}
+SELECT bits.rule, event, actor_key
+FROM {_ROWS[table]} JOIN (VALUES {", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits)}) AS bits (rule, mask)
+    ON (matched_{word} & bits.mask) <> 0
+WHERE (matched_{word} & {sum(mask for _, mask in bits)}) <> 0 AND {_LIVE}
 """  # noqa: S608 - numbers only
-        for word, bits in by_word.items()
+        for (table, word), bits in by_word.items()
     ]
+
+
+def _base(plan: Plan, rules: Sequence[str], columns: dict[str, Sequence[Field]]) -> str:
+    """Query for the events that base rules matched: event, request_key, happened_at and named columns.
+
+    Args:
+        plan: the plan.
+        rules: ids of the base rules.
+        columns: name to fields; one field gives its hash, several the hash of them all, none a constant.
+    """
+    queries = []
+    for table in Table:
+        own = [plan.bit(rule) for rule in rules if plan.bit(rule).table is table]
+        if not own:
+            continue
+        listed = "".join(f", {_key(plan, table, fields)} AS {name}" for name, fields in columns.items())
+        queries.append(
+            f"SELECT event, request_key, happened_at{listed} FROM {_ROWS[table]}"  # noqa: S608 - names of the plan
+            f" WHERE ({mask_test(own)}) AND happened_at IS NOT NULL AND {_LIVE}"
+        )
+    return " UNION ALL ".join(queries)
+
+
+def _key(plan: Plan, table: Table, fields: Sequence[Field]) -> str:
+    kept = [plan.kept(table, field.name) for field in fields]
+    return kept[0] if len(kept) == 1 else f"hash({', '.join(kept) or '0'})"
 
 
 def _correlated(plan: Plan, correlation: Correlation, number: int) -> str:
     """Requests whose sliding window reaches the threshold, and the others inside that window."""
-    cause = ", ".join(plan.kept_fields[field.name] for field in correlation.group_by) or "0"
-    counted = plan.kept_fields[correlation.counted.name] if correlation.counted else "request_key"
+    columns: dict[str, Sequence[Field]] = {"cause": correlation.group_by}
+    if correlation.counted:
+        columns["counted"] = (correlation.counted,)
+    base = _base(plan, correlation.rules, columns)
     what = "DISTINCT counted" if correlation.kind is CountKind.VALUES else "*"
     window = f"INTERVAL {correlation.window_s} SECOND"
     enough = f"{correlation.order} {correlation.threshold}"
@@ -109,14 +149,10 @@ def _correlated(plan: Plan, correlation: Correlation, number: int) -> str:
     possible = f"HAVING count({what.replace('*', 'DISTINCT request_key')}) {enough}" if ">" in correlation.order else ""
     return f"""
 INSERT INTO hits
-WITH base AS (
-    SELECT rowid AS event, request_key, happened_at, hash({cause}) AS cause, {counted} AS counted
-    FROM staged
-    WHERE {_matched(plan.bits[base] for base in correlation.rules)} AND happened_at IS NOT NULL AND {LIVE}
-),
+WITH base AS ({base}),
 possible AS (SELECT cause FROM base GROUP BY cause {possible}),
 requests AS (
-    SELECT cause, request_key, min(happened_at) AS happened_at, any_value(counted) AS counted
+    SELECT cause, request_key, min(happened_at) AS happened_at{", any_value(counted) AS counted" * bool(correlation.counted)}
     FROM base WHERE cause IN (SELECT cause FROM possible)
     GROUP BY cause, request_key
 ),
@@ -138,17 +174,12 @@ WHERE reached.is_inside
 """  # noqa: S608 - numbers and column names of the plan
 
 
-def _first_seen(plan: Plan, rule: Rule, first_seen: FirstSeen, number: int) -> str:
+def _first_seen(plan: Plan, rule: PlannedRule, first_seen: FirstSeen, number: int) -> str:
     """Requests that show a value which this history has not seen before, for an hour from its first sight."""
-    by = ", ".join(plan.kept_fields[field.name] for field in first_seen.by) or "0"
-    value = plan.kept_fields[first_seen.field.name]
+    base = _base(plan, [rule.info.id], {"history": first_seen.by, "value": (first_seen.field,)})
     return f"""
 INSERT INTO hits
-WITH base AS (
-    SELECT rowid AS event, request_key, happened_at, hash({by}) AS history, {value} AS value
-    FROM staged
-    WHERE {_matched([plan.bits[rule.info.id]])} AND happened_at IS NOT NULL AND {value} IS NOT NULL AND {LIVE}
-),
+WITH base AS (SELECT * FROM ({base}) WHERE value IS NOT NULL),
 several AS (SELECT history FROM base GROUP BY history HAVING count(DISTINCT value) > 1),
 requests AS (
     SELECT history, request_key, any_value(value) AS value, min(happened_at) AS happened_at
@@ -167,6 +198,3 @@ FROM base JOIN firsts USING (history, value)
 WHERE base.happened_at <= firsts.first_at + INTERVAL {ALERT_GAP_S} SECOND
 """  # noqa: S608 - numbers and column names of the plan
 
-
-def _matched(bits: Iterable[Bit]) -> str:
-    return "(" + " OR ".join(f"(matched_{bit.word} & {bit.mask}) <> 0" for bit in bits) + ")"

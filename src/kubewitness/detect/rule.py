@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+# Read at run time: plans are written to and read from JSON by their types.
+from kubewitness.query.fields import Field  # noqa: TC001
+
 if TYPE_CHECKING:
     from kubewitness.model.rule import RuleInfo
-    from kubewitness.query.fields import Field
     from kubewitness.query.predicate import Predicate
 
 

@@ -30,6 +30,7 @@ from sigma.types import (
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
+    SigmaTimestampPart,
     SpecialChars,
 )
 
@@ -93,7 +94,7 @@ def parse_rules(text: str, path: str) -> list[Rule]:
     bases: set[str] = set()
     names: dict[str, str] = {}
     for document in collection.rules:
-        rule_id = _rule_id(document, path, taken=names.values())
+        rule_id = _rule_id(document, path, taken={rule.info.id for rule in rules})
         names |= {key: rule_id for key in (document.name, str(document.id or "")) if key}
         where = f"{path} ({rule_id})"
         try:
@@ -112,11 +113,11 @@ def _as_base(rule: Rule) -> Rule:
     return Rule(rule.info, rule.predicate, rule.correlation, rule.first_seen, alerts=False)
 
 
-def _rule_id(document: SigmaRule | SigmaCorrelationRule, path: str, taken: Any) -> str:
+def _rule_id(document: SigmaRule | SigmaCorrelationRule, path: str, taken: set[str]) -> str:
     if document.name:
         return str(document.name)
     stem = re.sub(r"\.ya?ml$", "", path.replace("\\", "/").rpartition("/")[2])
-    return stem if stem not in taken else str(document.id or f"{stem}-{len(list(taken)) + 1}")
+    return stem if stem not in taken else str(document.id or f"{stem}-{len(taken) + 1}")
 
 
 def _rule(
@@ -226,9 +227,9 @@ def _test(field: Field, value: Any) -> Predicate:  # noqa: PLR0911 - one return 
             return Not(Exists(field))
         case SigmaBool():
             return Flag(field, value.boolean)
-        case SigmaNumber():
+        case SigmaNumber() if not isinstance(value, SigmaTimestampPart):
             return _number(field, float(value.number))
-        case SigmaCompareExpression():
+        case SigmaCompareExpression() if not isinstance(value.number, SigmaTimestampPart):
             return Compare(field, _ORDERS[value.op.name], float(value.number.number))
         case SigmaCIDRExpression():
             return InNetwork(field, value.network)

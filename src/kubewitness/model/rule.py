@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from kubewitness.model.alert import Severity
+from kubewitness.model.alert import Severity  # noqa: TC001 - read at run time: plans are read from JSON by their types
 
 
 class RuleKind(StrEnum):

@@ -41,6 +41,8 @@ class Engine:
             },
         )
         self._connection.execute("SET enable_progress_bar = false")
+        # A time with a zone is cast to one without in this zone: otherwise it would be that of the machine.
+        self._connection.execute("SET TimeZone = 'UTC'")
         # Every file is read once: caching its bytes would only take memory from the query.
         self._connection.execute("SET enable_external_file_cache = false")
         # `x IN (...)` as a join splits the chain of projections and has facts computed several times over.

@@ -7,12 +7,14 @@ literal nodes.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from sqlglot import exp
 
 from kubewitness.query.predicate import (
+    SEARCHED,
     And,
     Compare,
     Exists,
@@ -43,11 +45,6 @@ EXACT = frozenset({"verb", "resource", "subresource", "action", "actor_kind"})
 _NEVER_ARRAYS = frozenset(
     {"metadata", "spec", "template", "jobTemplate", "securityContext", "roleRef", "labels", "annotations", "data", "status"}
 )
-
-_SEARCHED = (
-    "request_uri", "username", "impersonated_username", "user_agent", "name", "namespace", "status_message",
-    "annotations", "request_object", "response_object",
-)  # fmt: skip
 
 _ORDERS: dict[Order, type[exp.Binary]] = {
     Order.LESS: exp.LT,
@@ -98,7 +95,7 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
         case Keyword(value):
             found = [
                 _stands_in(exp.Lower(this=exp.cast(_column(name), "text")), value.lower())
-                for name in _SEARCHED
+                for name in SEARCHED
             ]
             return _joined(exp.Or, found, exp.false())
         case _:
@@ -127,18 +124,26 @@ def folded_name(column: str) -> str:
     return f"folded_{column}"
 
 
-def folded_columns(predicate: Predicate) -> set[str]:
-    """Columns that the predicate compares without regard to case."""
+def folded_columns(predicate: Predicate | OneOf) -> Counter[str]:
+    """Columns that the predicate compares without regard to case, and how often."""
     match predicate:
-        case And(items) | Or(items):
-            return {name for item in items for name in folded_columns(item)}
+        case And(items):
+            return sum(map(folded_columns, items), Counter[str]())
+        case Or(items):
+            return sum(map(folded_columns, _gathered(items)), Counter[str]())
         case Not(item):
             return folded_columns(item)
+        case OneOf(field):
+            return _folded(field)
         case Text(field, operator, _, cased):
-            plain = field.column.type in {"VARCHAR", "VARCHAR[]"} and field.column.name not in EXACT
-            return {field.column.name} if plain and not (cased or field.path or operator is Operator.REGEX) else set()
+            return Counter() if cased or operator is Operator.REGEX else _folded(field)
         case _:
-            return set()
+            return Counter()
+
+
+def _folded(field: Field) -> Counter[str]:
+    plain = field.column.type in {"VARCHAR", "VARCHAR[]"} and field.column.name not in EXACT
+    return Counter([field.column.name] if plain and not field.path else [])
 
 
 @dataclass(frozen=True, slots=True)

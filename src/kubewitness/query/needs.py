@@ -1,4 +1,4 @@
-"""What an event must have before a predicate can hold of it: its verb, resource and subresource.
+"""What an event must have before a predicate can hold of it: its verb, resource, subresource, or a rare trait.
 
 From this the plan knows which rules an event need not meet. Absent (null) is written as the empty text.
 """
@@ -6,30 +6,52 @@ From this the plan knows which rules an event need not meet. Absent (null) is wr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from kubewitness.model.event import Action
-from kubewitness.query.predicate import And, Exists, Flag, Not, Operator, Or, Text
+from kubewitness.query.predicate import And, Exists, Flag, Not, Number, Operator, Or, Text
 
 if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 ABSENT = ""
 
+T = TypeVar("T")
+
+
+class TraitKind(StrEnum):
+    """What a trait is about; few events have any given one."""
+
+    CODE = "code"
+    USERNAME = "username"
+    ACTOR = "actor"
+    IMPERSONATED = "impersonated"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Trait:
+    """Something rare that an event has: an error code, a certain user (in lower case), an impersonated one."""
+
+    kind: TraitKind
+    value: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Values that are necessary, None where any will do.
+    """Values of which one is necessary, None where any will do.
 
     Attributes:
         verbs: verbs.
         resources: resources.
         subresources: subresources; the empty text stands for none.
+        traits: traits; an event may have several.
     """
 
     verbs: frozenset[str] | None = None
     resources: frozenset[str] | None = None
     subresources: frozenset[str] | None = None
+    traits: frozenset[Trait] | None = None
 
     def both(self, other: Needs) -> Needs:
         """What is necessary when both are."""
@@ -37,6 +59,7 @@ class Needs:
             _narrow(self.verbs, other.verbs),
             _narrow(self.resources, other.resources),
             _narrow(self.subresources, other.subresources),
+            _fewer(self.traits, other.traits),
         )
 
     def either(self, other: Needs) -> Needs:
@@ -45,11 +68,12 @@ class Needs:
             _widen(self.verbs, other.verbs),
             _widen(self.resources, other.resources),
             _widen(self.subresources, other.subresources),
+            _widen(self.traits, other.traits),
         )
 
 
 ANYTHING = Needs()
-NOTHING = Needs(frozenset(), frozenset(), frozenset())
+NOTHING = Needs(frozenset(), frozenset(), frozenset(), frozenset())
 
 _WRITES = frozenset({"create", "update", "patch"})
 _WORKLOADS = frozenset(
@@ -85,8 +109,11 @@ _ACTIONS = {
     Action.APPROVE: Needs(_WRITES, frozenset({"certificatesigningrequests"}), frozenset({"approval"})),
     Action.BIND: Needs(_WRITES, _BINDINGS, _NO_SUBRESOURCE),
     Action.ESCALATE: Needs(_WRITES, _ROLES, _NO_SUBRESOURCE),
-    Action.IMPERSONATE: ANYTHING,
+    Action.IMPERSONATE: Needs(traits=frozenset({Trait(TraitKind.IMPERSONATED), Trait(TraitKind.CODE, "403")})),
 }
+_IMPERSONATED = Needs(traits=frozenset({Trait(TraitKind.IMPERSONATED)}))
+_RARE_CODES = frozenset({401, 403})
+_ANONYMOUS = "system:anonymous"
 
 
 def needs(predicate: Predicate) -> Needs:
@@ -106,6 +133,12 @@ def needs(predicate: Predicate) -> Needs:
             return Needs(subresources=_NO_SUBRESOURCE)
         case Not():
             return ANYTHING
+        case Text(field) | Exists(field) if field.column.name.startswith("impersonated_"):
+            return _IMPERSONATED
+        case Flag(field, True) if field.column.name == "impersonated":
+            return _ACTIONS[Action.IMPERSONATE]
+        case Number(field, value) if field.column.name == "code" and value in _RARE_CODES:
+            return Needs(traits=frozenset({Trait(TraitKind.CODE, f"{value:g}")}))
         case Text(field, Operator.EQUALS, value) if not field.path:
             return _needs_of_value(field.column.name, value.lower())
         case Text(field) | Flag(field) | Exists(field) if not field.path:
@@ -124,6 +157,12 @@ def _needs_of_value(column: str, value: str) -> Needs:
             return Needs(resources=frozenset({value}))
         case "subresource":
             return Needs(subresources=frozenset({value}))
+        case "username":
+            return Needs(traits=frozenset({Trait(TraitKind.USERNAME, value)}))
+        case "actor":
+            return Needs(traits=frozenset({Trait(TraitKind.ACTOR, value)}))
+        case "actor_kind" if value == "anonymous":
+            return Needs(traits=frozenset({Trait(TraitKind.ACTOR, _ANONYMOUS)}))
         case "action":
             return _ACTIONS[Action(value)] if value in set(Action) else NOTHING
         case _:
@@ -136,5 +175,12 @@ def _narrow(one: frozenset[str] | None, other: frozenset[str] | None) -> frozens
     return one if other is None else one & other
 
 
-def _widen(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+def _fewer(one: frozenset[Trait] | None, other: frozenset[Trait] | None) -> frozenset[Trait] | None:
+    """Either is necessary; an event may have several traits, so what they share is not."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other, key=len)
+
+
+def _widen(one: frozenset[T] | None, other: frozenset[T] | None) -> frozenset[T] | None:
     return None if one is None or other is None else one | other

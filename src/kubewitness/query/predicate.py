@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from kubewitness.model.event import BY_NAME
+from kubewitness.query.fields import Field
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from ipaddress import IPv4Network, IPv6Network
 
-    from kubewitness.query.fields import Field
+
+
+SEARCHED = (
+    "request_uri", "username", "impersonated_username", "user_agent", "name", "namespace", "status_message",
+    "annotations", "request_object", "response_object",
+)  # fmt: skip
+"""Columns in which a keyword is looked for."""
 
 
 class Operator(StrEnum):
@@ -137,3 +147,20 @@ class Or:
 Predicate: TypeAlias = (
     Text | Number | Compare | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
 )
+
+
+def fields_of(predicate: Predicate) -> Iterator[Field]:
+    """Every field that the predicate looks at."""
+    match predicate:
+        case And(items) | Or(items):
+            for item in items:
+                yield from fields_of(item)
+        case Not(item):
+            yield from fields_of(item)
+        case Same(field, other):
+            yield field
+            yield other
+        case Keyword():
+            yield from (Field(name, BY_NAME[name]) for name in SEARCHED)
+        case _:
+            yield predicate.field

@@ -43,6 +43,7 @@ def reading_query(
     paths: Sequence[str],
     cluster: str | None = None,
     line_bytes: int = DEFAULT_LINE_BYTES,
+    heads_only: bool = False,
     above: Sequence[tuple[str, str]] = (),
 ) -> ReadingQuery:
     """The query `select` over the rows of plain files of one shape.
@@ -53,9 +54,10 @@ def reading_query(
         paths: plain files.
         cluster: name of the cluster for records that do not say.
         line_bytes: longest line.
+        heads_only: leave the columns of bodies null; only saves work where the engine cannot see for itself.
         above: further named queries between `events` and `select`.
     """
-    query = shape_query(shape)
+    query = shape_query(shape, heads_only=heads_only)
     named = (("lines", _LINES), ("records", query.records), ("decoded", decoded_sql()), *floors(), *above)
     parameters = {
         "paths": list(paths),

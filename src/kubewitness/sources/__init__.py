@@ -1,12 +1,14 @@
 """Where bytes come from: files, directories, globs, standard input; plain, gzip or Zstandard."""
 
-from kubewitness.sources.lines import MAX_LINE_BYTES, LineMap, Spool, index_lines, read_lines, select_lines, spool_lines
-from kubewitness.sources.paths import STDIN, Source, SourceListing, find_sources
-from kubewitness.sources.streams import SourceStream, keep_stdin, open_source
+from kubewitness.sources.lines import MARK_BYTES, MAX_LINE_BYTES, LineMap, Spool, index_lines, read_lines, select_lines, spool_lines
+from kubewitness.sources.paths import STDIN, Compression, Source, SourceListing, find_sources
+from kubewitness.sources.streams import SourceStream, open_source, pack
 
 __all__ = [
+    "MARK_BYTES",
     "MAX_LINE_BYTES",
     "STDIN",
+    "Compression",
     "LineMap",
     "Source",
     "SourceListing",
@@ -14,8 +16,8 @@ __all__ = [
     "Spool",
     "find_sources",
     "index_lines",
-    "keep_stdin",
     "open_source",
+    "pack",
     "read_lines",
     "select_lines",
     "spool_lines",

@@ -6,98 +6,169 @@ lines. So the n-th row is the n-th line that is not blank, and a LineMap says wh
 
 from __future__ import annotations
 
-import mmap
+import io
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 # What the engine, too, takes for a blank line (C isspace).
 _BLANK = b" \t\r\n\v\f"
+_LARGEST_BLANK = 32
+_CHUNK_BYTES = 4 << 20
+_BUFFER_BYTES = 256 << 10
 
 MAX_LINE_BYTES = 128 << 20
 """Longest line that is kept whole."""
+
+MARK_BYTES = 4 << 10
+"""How far apart the places of records are noted: a record is found again by reading on from the last one."""
 
 CUT_LINE_BYTES = 1 << 20
 """What is kept of a longer one: enough to salvage who did what."""
 
 
+def _counters() -> array[int]:
+    return array("Q")
+
+
 @dataclass(slots=True)
 class LineMap:
-    """Which line a record is from.
+    """Which line a record is from, and roughly where it stands in its file.
 
     Attributes:
         records: number of lines that are not blank.
-        longest: bytes of the longest line.
-        blanks: for each blank line, the number of records before it, rising.
     """
 
     records: int = 0
-    longest: int = 0
-    blanks: list[int] = field(default_factory=list)
+    # For each run of blank lines, the records before it, and the blank lines up to its end.
+    _runs: array[int] = field(default_factory=_counters)
+    _blanks: array[int] = field(default_factory=_counters)
+    # Some records, rising, and the offset at which each one's line begins.
+    _marked: array[int] = field(default_factory=_counters)
+    _offsets: array[int] = field(default_factory=_counters)
 
     def line(self, record: int, first_line: int = 1) -> int:
         """Line, from `first_line`, of a record counted from 0."""
-        return first_line + record + bisect_right(self.blanks, record)
+        run = bisect_right(self._runs, record)
+        return first_line + record + (self._blanks[run - 1] if run else 0)
+
+    def place(self, record: int) -> tuple[int, int]:
+        """A record at or before this one, and the offset at which its line, or a blank one before it, begins."""
+        mark = bisect_right(self._marked, record)
+        return (self._marked[mark - 1], self._offsets[mark - 1]) if mark else (0, 0)
+
+    def add_blanks(self, count: int = 1) -> None:
+        """Note blank lines after the last record."""
+        blanks = self._blanks[-1] + count if self._blanks else count
+        if self._runs and self._runs[-1] == self.records:
+            self._blanks[-1] = blanks
+        else:
+            self._runs.append(self.records)
+            self._blanks.append(blanks)
+
+    def mark(self, offset: int) -> None:
+        """Note where the next record begins."""
+        self._marked.append(self.records)
+        self._offsets.append(offset)
 
 
 def index_lines(path: str) -> LineMap:
-    """Count the lines of a plain file, without holding it in memory.
+    """Count the lines of a plain file, holding a few MiB of it in memory.
 
     Raises:
         OSError: the file cannot be read.
     """
-    result = LineMap()
-    with Path(path).open("rb") as file:
-        size = file.seek(0, 2)
-        if size == 0:
-            return result
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            for start, end in _spans(text, size):
-                length = end - start
-                # A short line may be blank; a long one is looked at only when it begins like one.
-                if text[start] <= 32 and not text[start:end].strip(_BLANK) if length else True:  # noqa: PLR2004
-                    result.blanks.append(result.records)
-                else:
-                    result.records += 1
-                    result.longest = max(result.longest, length)
-    return result
+    counter = _Counter()
+    buffer = bytearray(_CHUNK_BYTES)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - paths are text here
+        while size := file.readinto(buffer):
+            counter.count(buffer, size)
+    return counter.finish()
 
 
-def _spans(text: mmap.mmap, size: int) -> Iterator[tuple[int, int]]:
-    find = text.find
-    start = 0
-    while (end := find(b"\n", start)) >= 0:
-        yield start, end
+class _Counter:
+    """Counts lines, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._lines = LineMap()
+        self._has_content = False  # whether the line that goes on has something in it
+        self._offset = 0
+
+    def count(self, chunk: bytearray, size: int) -> None:
+        lines, find = self._lines, chunk.find
+        end = find(b"\n", 0, size)
         start = end + 1
-    if start < size:
-        yield start, size
+        if end >= 0:
+            self._end_line(chunk, 0, end)
+            lines.mark(self._offset + start)
+            records = lines.records
+            next_mark = start + MARK_BYTES
+            while (end := find(b"\n", start, size)) >= 0:
+                if start >= next_mark:
+                    lines.records = records
+                    lines.mark(self._offset + start)
+                    next_mark = start + MARK_BYTES
+                if chunk[start] > _LARGEST_BLANK:
+                    records += 1
+                else:
+                    lines.records = records
+                    self._end_line(chunk, start, end)
+                    records = lines.records
+                start = end + 1
+            lines.records = records
+        self._has_content = self._has_content or _has_content(chunk, start, size)
+        self._offset += size
+
+    def finish(self) -> LineMap:
+        self._lines.records += self._has_content
+        return self._lines
+
+    def _end_line(self, chunk: bytearray, start: int, end: int) -> None:
+        if self._has_content or _has_content(chunk, start, end):
+            self._lines.records += 1
+            self._has_content = False
+        else:
+            self._lines.add_blanks()
 
 
-def select_lines(path: str, records: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield (record, text without newline) for these records of a plain file, counted from 0, rising."""
-    wanted = iter(records)
-    target = next(wanted, None)
-    if target is None:
-        return
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        record = -1
-        for start, end in _spans(text, len(text)):
-            if start == end or (text[start] <= 32 and not text[start:end].strip(_BLANK)):  # noqa: PLR2004
-                continue
-            record += 1
-            if record == target:
-                yield record, text[start : min(end, start + MAX_LINE_BYTES)]
-                target = next(wanted, None)
-                if target is None:
-                    return
+def _has_content(text: bytes | bytearray, start: int, end: int) -> bool:
+    return start < end and (text[start] > _LARGEST_BLANK or bool(text[start:end].strip(_BLANK)))
 
 
-def read_lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
+def select_lines(path: str, records: Iterable[int], lines: LineMap) -> Iterator[tuple[int, bytes]]:
+    """Yield (record, text without newline) of these records of a plain file.
+
+    Args:
+        path: the file.
+        records: counted from 0, rising.
+        lines: where they stand.
+
+    Raises:
+        OSError: the file cannot be read. A file that has become shorter ends the yield.
+    """
+    with io.BufferedReader(io.FileIO(path), _BUFFER_BYTES) as file:
+        current = -1
+        found = read_lines(file)
+        for wanted in records:
+            record, offset = lines.place(wanted)
+            if record > current:
+                file.seek(offset)
+                current = record - 1
+            for _, text in found:
+                current += 1
+                if current == wanted:
+                    yield wanted, text
+                    break
+            else:
+                return
+
+
+def read_lines(stream: io.BufferedReader[Any]) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, text without newline) of every line that is not blank.
 
     A line above MAX_LINE_BYTES comes as its first CUT_LINE_BYTES: one record that was cut, and no more memory.
@@ -108,15 +179,23 @@ def read_lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
         if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
             line = line[:CUT_LINE_BYTES]
             _skip_line(stream)
-        text = line.rstrip(b"\r\n")
-        if text.strip(_BLANK):
-            yield number, text
+        if _has_content(line, 0, len(line)):
+            yield number, line.rstrip(b"\r\n")
+        elif line == b"\n":
+            number += _skip_empty_lines(stream)
 
 
-def _skip_line(stream: io.BufferedReader) -> None:
+def _skip_line(stream: io.BufferedReader[Any]) -> None:
     while rest := stream.readline(1 << 20):
         if rest.endswith(b"\n"):
             return
+
+
+def _skip_empty_lines(stream: io.BufferedReader[Any]) -> int:
+    """Skip the empty lines that stand next, as far as the buffer knows them: a file may have millions."""
+    ahead = stream.peek(1)
+    count = len(ahead) - len(ahead.lstrip(b"\n"))
+    return len(stream.read(count))
 
 
 @dataclass(slots=True)
@@ -134,18 +213,29 @@ class Spool:
     lines: LineMap
 
 
-def spool_lines(stream: io.BufferedReader, folder: Path, *, part_bytes: int = 256 << 20) -> Iterator[Spool]:
-    """Cut a stream into plain files of about `part_bytes`, at ends of lines. Blank lines are left out."""
+def spool_lines(lines: Iterable[tuple[int, bytes]], folder: Path, *, part_bytes: int = 256 << 20) -> Iterator[Spool]:
+    """Write lines into plain files of about `part_bytes`.
+
+    A file ends before a line that can begin a record, so that an object over several lines stays together; after twice
+    `part_bytes` before any line.
+
+    Args:
+        lines: number of each, rising, and text without newline; no blank ones.
+        folder: for the files.
+        part_bytes: size of a file.
+    """
     part = 0
-    pending = _Part(folder / f"part-{part}.ndjson", 1)
-    number = 0
-    for number, text in read_lines(stream):
-        if pending.size >= part_bytes:
+    pending: _Part | None = None
+    for number, text in lines:
+        if pending and pending.size >= part_bytes and (text.startswith(b"{") or pending.size >= 2 * part_bytes):
             yield pending.finish()
-            part += 1
+            pending = None
+        if pending is None:
             pending = _Part(folder / f"part-{part}.ndjson", number)
+            part += 1
         pending.add(number, text)
-    yield pending.finish()
+    if pending:
+        yield pending.finish()
 
 
 class _Part:
@@ -155,15 +245,18 @@ class _Part:
         self._next_line = first_line
         self._lines = LineMap()
         self._file: IO[bytes] = path.open("wb", buffering=1 << 20)
+        self._marked = 0
         self.size = 0
 
     def add(self, number: int, text: bytes) -> None:
         lines = self._lines
-        if number != self._next_line:
-            lines.blanks.extend([lines.records] * (number - self._next_line))
+        if number > self._next_line:
+            lines.add_blanks(number - self._next_line)
         self._next_line = number + 1
+        if self.size - self._marked >= MARK_BYTES:
+            self._marked = self.size
+            lines.mark(self.size)
         lines.records += 1
-        lines.longest = max(lines.longest, len(text))
         self._file.write(text)
         self._file.write(b"\n")
         self.size += len(text) + 1

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import shutil
+import os
 import sys
 import zlib
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import zstandard
 
-from kubewitness.sources.paths import STDIN, Compression, Source, examine
+from kubewitness.sources.paths import STDIN, Compression, Source, compression_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _BUFFER_BYTES = 1 << 20
+_PACKED_BYTES = 64 << 10
+_PACKED_FRAME_BYTES = 4 << 10
+"""How much of a Zstandard frame is unpacked at once: it may become 32,768 times as much."""
+_GZIP = b"\x1f\x8b"
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS
+_KEPT_LEVEL = -3
+
+
+class _Bytes(Protocol):
+    """Bytes to be read one after the other."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
 
 
 class SourceStream(io.RawIOBase):
@@ -30,90 +42,169 @@ class SourceStream(io.RawIOBase):
         failure: why the stream ended early, or None.
     """
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: _Bytes) -> None:
         super().__init__()
         self._raw = raw
+        self._is_at_end = False
         self.failure: str | None = None
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
     def readinto(self, buffer: object, /) -> int:
-        """Fill the buffer; 0 at the end, also after a failure."""
+        """Fill the buffer as far as there are bytes; 0 at the end, also after a failure."""
         view = memoryview(cast("bytearray", buffer)).cast("B")
-        if self.failure is not None:
-            return 0
+        filled = 0
+        while filled < len(view) and not self._is_at_end:
+            data = self._read(len(view) - filled)
+            self._is_at_end = not data
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled
+
+    def _read(self, size: int) -> bytes:
         try:
-            data = self._raw.read(len(view))
+            return self._raw.read(size)
         except EOFError:
             self.failure = "the packed data is cut: read up to the cut"
-            return 0
         except (OSError, zlib.error, zstandard.ZstdError) as error:
             self.failure = f"unreadable from here on: {error}"
-            return 0
-        view[: len(data)] = data
-        return len(data)
+        return b""
 
 
-class _Frames:
-    """A Zstandard stream that knows whether its last frame was complete."""
+class _Unpacked:
+    """Members of a packed stream, one after the other, unpacked a bounded piece at a time."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: _Bytes) -> None:
         self._raw = raw
-        self._decoder = zstandard.ZstdDecompressor().decompressobj()
-        self._rest = b""
-        self._pending = b""
-        self._at_end = False
+        self._packed = b""
+        self._plain = b""
+        self._taken = 0
 
     def read(self, size: int) -> bytes:
-        while not self._pending and not self._at_end:
-            data = self._rest or self._raw.read(1 << 17)
-            self._rest = b""
-            if not data:
-                self._at_end = True
-                if not self._decoder.eof and self._started:
-                    raise EOFError
-                break
-            if self._decoder.eof:
-                self._decoder = zstandard.ZstdDecompressor().decompressobj()
-            self._started = True
-            self._pending = self._decoder.decompress(data)
-            if self._decoder.eof:
-                self._rest = self._decoder.unused_data
-        taken, self._pending = self._pending[:size], self._pending[size:]
+        while self._taken == len(self._plain):
+            if not self._packed:
+                self._packed = self._raw.read(_PACKED_BYTES)
+                if not self._packed:
+                    if self._is_inside():
+                        raise EOFError
+                    return b""
+            self._plain = self._unpack()
+            self._taken = 0
+        taken = self._plain[self._taken : self._taken + size]
+        self._taken += len(taken)
         return taken
 
-    _started = False
+    def _is_inside(self) -> bool:
+        """Whether a member has begun and not ended."""
+        raise NotImplementedError
+
+    def _unpack(self) -> bytes:
+        """Take some of `_packed` and give what it says, which may be nothing."""
+        raise NotImplementedError
+
+
+class _Gzip(_Unpacked):
+    """RFC 1952: members one after the other, perhaps with zeros after the last one."""
+
+    def __init__(self, raw: _Bytes) -> None:
+        super().__init__(raw)
+        self._member = zlib.decompressobj(_GZIP_FORMAT)
+        self._has_begun = False
+
+    def _is_inside(self) -> bool:
+        return self._has_begun and not self._member.eof
+
+    def _unpack(self) -> bytes:
+        if self._member.eof:
+            self._packed = self._packed.lstrip(b"\0")
+            if not self._packed:
+                return b""
+            if not _GZIP.startswith(self._packed[: len(_GZIP)]):
+                raise OSError("what follows is no gzip data")
+            self._member = zlib.decompressobj(_GZIP_FORMAT)
+        self._has_begun = True
+        plain = self._member.decompress(self._packed, _BUFFER_BYTES)
+        self._packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        return plain
+
+
+class _Zstd(_Unpacked):
+    """RFC 8878: frames one after the other."""
+
+    def __init__(self, raw: _Bytes) -> None:
+        super().__init__(raw)
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._has_begun = False
+
+    def _is_inside(self) -> bool:
+        return self._has_begun and not self._frame.eof
+
+    def _unpack(self) -> bytes:
+        if self._frame.eof:
+            self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._has_begun = True
+        piece, self._packed = self._packed[:_PACKED_FRAME_BYTES], self._packed[_PACKED_FRAME_BYTES:]
+        plain = self._frame.decompress(piece)
+        if self._frame.eof:
+            self._packed = self._frame.unused_data + self._packed
+        return plain
 
 
 @contextmanager
 def open_source(source: Source) -> Iterator[tuple[SourceStream, io.BufferedReader]]:
-    """Open a source for reading.
+    """Open a source for reading. Standard input and pipes can be opened once.
 
     Yields:
         The stream, to ask for its `failure` afterwards, and a buffered reader over it.
 
     Raises:
         OSError: the file cannot be opened.
+        UnreadableError: it is packed in a way that is not unpacked here.
     """
+    if source.path == STDIN:
+        yield _open(sys.stdin.buffer, source)
+        return
     with open(source.path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - paths are text here
-        stream = SourceStream(_unpack(file, source.compression))
-        yield stream, io.BufferedReader(stream, _BUFFER_BYTES)
+        yield _open(file, source)
 
 
-def _unpack(file: IO[bytes], compression: Compression) -> IO[bytes]:
+def _open(file: IO[bytes], source: Source) -> tuple[SourceStream, io.BufferedReader]:
+    raw: _Bytes = file
+    compression = source.compression
+    if source.is_stream:
+        begun = _Begun(file)
+        raw, compression = begun, compression_of(begun.head)
     match compression:
         case Compression.GZIP:
-            return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+            raw = _Gzip(raw)
         case Compression.ZSTD:
-            return cast("IO[bytes]", _Frames(file))
+            raw = _Zstd(raw)
         case Compression.NONE:
-            return file
+            pass
+    stream = SourceStream(raw)
+    return stream, io.BufferedReader(stream, _BUFFER_BYTES)
 
 
-def keep_stdin(folder: Path) -> Source:
-    """Copy standard input to a file, so that it can be read like any other, and read again."""
-    path = folder / "stdin"
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, _BUFFER_BYTES)
-    return examine(str(path), name=STDIN)
+class _Begun:
+    """A stream whose first bytes have been looked at."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self.head = self._rest = raw.read(8)
+
+    def read(self, size: int, /) -> bytes:
+        if self._rest:
+            taken, self._rest = self._rest[:size], self._rest[size:]
+            return taken
+        return self._raw.read(size)
+
+
+def pack(path: Path) -> Path:
+    """Replace a plain file by a packed one, fast rather than small. Returns the packed file."""
+    packed = path.with_name(path.name + ".zst")
+    with path.open("rb") as plain, packed.open("wb") as file:
+        zstandard.ZstdCompressor(level=_KEPT_LEVEL).copy_stream(plain, file)
+    os.unlink(path)  # noqa: PTH108 - beside the other calls
+    return packed

@@ -3,12 +3,14 @@
 SELECT
     NULL::INTEGER AS source_id,
     NULL::BIGINT AS record_line,
-    regexp_extract(lower(resourceId), '^.*/managedclusters/[^/]+') AS record_cluster,
+    regexp_extract(lower(resourceId), '^.*/(?:managedclusters|fleets|connectedclusters|openshiftclusters)/[^/]+') AS record_cluster,
     "time"::TIMESTAMP AS logged_at,
     FALSE AS partial,
     NULL::BOOLEAN AS record_truncated,
     CASE WHEN NOT is_audit THEN category END AS other_category,
-    log IS NOT NULL AND (NOT is_audit OR event IS NOT NULL) AS fits,
+    log IS NOT NULL AND (
+        NOT is_audit OR event.auditID IS NOT NULL OR (event.verb IS NOT NULL AND event.requestURI IS NOT NULL)
+    ) AS fits,
     unnest(event)
 FROM (
     SELECT

@@ -7,6 +7,6 @@ SELECT
     partial,
     truncated AS record_truncated,
     NULL::VARCHAR AS other_category,
-    TRUE AS fits,
+    source IS NOT NULL AND event IS NOT NULL AS fits,
     unnest(event)
 FROM lines

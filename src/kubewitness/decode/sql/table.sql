@@ -3,7 +3,7 @@
 SELECT
     NULL::INTEGER AS source_id,
     NULL::BIGINT AS record_line,
-    regexp_extract(lower(_ResourceId), '^.*/managedclusters/[^/]+') AS record_cluster,
+    regexp_extract(lower(_ResourceId), '^.*/(?:managedclusters|fleets|connectedclusters|openshiftclusters)/[^/]+') AS record_cluster,
     TimeGenerated::TIMESTAMP AS logged_at,
     FALSE AS partial,
     NULL::BOOLEAN AS record_truncated,

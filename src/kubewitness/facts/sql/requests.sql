@@ -53,8 +53,10 @@ SELECT
             THEN list_contains(json_extract_string(request_object, '$.dryRun[*]'), 'All')
         WHEN starts_with(verb, 'delete') AND (level IS NULL OR level = 'Metadata' OR stage = 'RequestReceived' OR truncated)
             THEN NULL
-        -- Written in any other way than this, it is taken for the real thing, which is the safe side.
-        ELSE contains(request_uri, 'dryRun=All')
+        -- Written in any other way than this, it is taken for the real thing, which is the safe side. It must be a parameter
+        -- of its own: inside another one, or with a semicolon, the server does not see it.
+        WHEN contains(request_uri, 'dryRun=All') THEN regexp_matches(request_uri, '^[^?]*\?(?:[^&]*&)*dryRun=All(?:&|$)')
+        ELSE FALSE
     END AS dry_run,
     code BETWEEN 200 AND 299 OR code = 101 AS succeeded
 FROM (

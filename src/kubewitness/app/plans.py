@@ -1,0 +1,84 @@
+"""Plans, kept between runs: parsing and planning rules takes longer than reading a small log."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kubewitness import __version__
+from kubewitness.detect.plan import Plan
+from kubewitness.model.rule import RuleClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_KEPT_PLANS = 20
+
+
+def plan_rules(
+    folders: Sequence[Path] = (), *, builtin: bool = True, classes: Iterable[RuleClass] = (RuleClass.CORE,)
+) -> Plan:
+    """The plan for the rules of these folders, from the cache when neither they nor this program have changed.
+
+    Args:
+        folders: folders or files of rules.
+        builtin: whether the builtin rules come first.
+        classes: noise classes wanted.
+
+    Raises:
+        RuleError: a rule cannot be loaded.
+    """
+    wanted = tuple(sorted(classes))
+    path = _cache_folder() / f"plan-{_fingerprint(folders, wanted, builtin=builtin)}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except (OSError, msgspec.MsgspecError):
+        pass
+    # Only when there is something to plan: these take long to import.
+    from kubewitness.detect.pack import load_pack  # noqa: PLC0415
+    from kubewitness.detect.planning import build_plan  # noqa: PLC0415
+
+    plan = build_plan(load_pack(folders, builtin=builtin, classes=wanted))
+    _keep(path, plan)
+    return plan
+
+
+def _cache_folder() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "kubewitness"
+
+
+def _keep(path: Path, plan: Plan) -> None:
+    """Write the plan, or do without: a cache that cannot be written is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(msgspec.json.encode(plan))
+        unfinished.replace(path)
+        plans = sorted(path.parent.glob("plan-*.json"), key=lambda each: each.stat().st_mtime)
+        for old in plans[:-_KEPT_PLANS]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _fingerprint(folders: Sequence[Path], classes: Sequence[RuleClass], *, builtin: bool) -> str:
+    """What the plan depends on: the rules' bytes, and this program's files."""
+    digest = hashlib.sha256(repr((__version__, classes, builtin, [str(folder) for folder in folders])).encode())
+    with as_file(files("kubewitness")) as package:
+        for part in ("detect", "facts", "model", "query"):
+            for path in sorted((package / part).rglob("*.*")):
+                if path.suffix in {".py", ".sql"}:
+                    state = path.stat()
+                    digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
+        for folder in [*([package / "rules"] if builtin else []), *folders]:
+            for path in [folder] if folder.is_file() else sorted(folder.rglob("*.y*ml")):
+                if not path.name.endswith(".test.yaml") and path.is_file():
+                    digest.update(f"{path} {path.stat().st_size}".encode())
+                    digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,323 @@
+"""All rules in two passes over the events.
+
+An event is first classified by verb, resource and subresource: each value stands for a set of rule groups, as bits, and
+the bits that all three share (the gate) are the groups whose necessary conditions the event fulfils. Few events have
+any. So the first pass reads the heads of all events, asks the rules that every event must be asked, and marks as
+candidates those with a gate; the second pass reads the candidates again, bodies and all, and asks the rules of their
+groups.
+
+What matched is a bit per rule. Of the rest only keys are kept, to find the same record, the same request and the same
+cause again: what an event was about is read again for the few that make an alert.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, assert_never
+
+from sqlglot import exp
+
+from kubewitness.detect.plan import Bit, Pass, Plan, PlannedRule, Table, mask_test
+from kubewitness.facts import BODY_FACTS, KEYS
+from kubewitness.model.event import BY_NAME
+from kubewitness.query.lower import field_text, fold, folded_columns, folded_name, lower
+from kubewitness.query.needs import ABSENT, ANYTHING, Needs, Trait, TraitKind, needs
+from kubewitness.query.predicate import fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from kubewitness.detect.pack import Pack
+    from kubewitness.detect.rule import Rule
+    from kubewitness.query.fields import Field
+
+WORD_BITS = 63
+"""Rules, or groups, per column of bits: what a signed 64-bit integer holds without its sign."""
+
+DIALECT = "duckdb"
+
+
+def build_plan(pack: Pack) -> Plan:
+    """One plan for all rules of the pack."""
+    always: list[Rule] = []
+    groups: dict[Needs, list[Rule]] = {}
+    for rule in pack.rules:
+        if rule.predicate is not None:
+            need = needs(rule.predicate)
+            (always if need == ANYTHING else groups.setdefault(need, [])).append(rule)
+    gated = [rule for rules in groups.values() for rule in rules]
+    bits = {
+        rule.info.id: Bit(table, *divmod(index, WORD_BITS))
+        for table, rules in ((Table.STAGED, always), (Table.CANDIDATES, gated))
+        for index, rule in enumerate(rules)
+    }
+    gates = {need: divmod(index, WORD_BITS) for index, need in enumerate(groups)}
+    return Plan(
+        rules=tuple(
+            PlannedRule(rule.info, bits.get(rule.info.id), rule.correlation, rule.first_seen, rule.alerts)
+            for rule in pack.rules
+        ),
+        first=_first_pass(pack.rules, always, gates, bits),
+        second=_second_pass(pack.rules, groups, gates, bits) if groups else None,
+    )
+
+
+_KEYS = {
+    "source_id": ("INTEGER", "source_id"),
+    "record_line": ("BIGINT", "record_line"),
+    # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category
+    "outcome": (
+        "TINYINT",
+        "CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END",
+    ),
+    "happened_at": ("TIMESTAMP", "happened_at"),
+    # The same record again has the same record_key and time_key; events without auditID are never the same.
+    "record_key": ("UBIGINT", "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END"),
+    "time_key": (
+        "UBIGINT",
+        "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
+    ),
+    # All stages of one request have the same request_key.
+    "request_key": (
+        "UBIGINT",
+        "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, request_received_at) ELSE hash(random()) END",
+    ),
+    "actor_key": ("UBIGINT", "CASE WHEN {matched} THEN hash(cluster, coalesce(actor, source_ip)) END"),
+}
+_REQUEST_HASH = "hash(audit_id, request_uri)"
+
+
+def _first_pass(
+    rules: Sequence[Rule],
+    always: Sequence[Rule],
+    gates: dict[Needs, tuple[int, int]],
+    bits: dict[str, Bit],
+) -> Pass:
+    # What is compared several times is brought to lower case once; lists are dear enough for one.
+    compared = sum((folded_columns(rule.predicate) for rule in always if rule.predicate), Counter[str]())
+    shared = sorted(name for name, count in compared.items() if count > 1 or BY_NAME[name].is_list)
+    gate_words = range(_count_words(gates.values()))
+    prepared = exp.select(
+        "*",
+        *(exp.alias_(_gate(gates, word), f"gate_{word}") for word in gate_words),
+        *(exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared),
+        f"{_REQUEST_HASH} AS request_hash",
+        copy=False,
+    ).from_("events")
+    needed = {field.column.name for rule in always if rule.predicate for field in fields_of(rule.predicate)}
+    candidate = " OR ".join(f"gate_{word} <> 0" for word in gate_words)
+    return _pass(
+        Table.STAGED,
+        rules,
+        bits,
+        above=(
+            ("prepared", prepared.sql(DIALECT)),
+            ("judged", _judged([[rule] for rule in always], bits, "prepared", shared, gates={})),
+        ),
+        extra={"is_candidate": ("BOOLEAN", f"fits AND ({candidate})" if gates else "FALSE")},
+        heads_only=not needed & BODY_FACTS,
+    )
+
+
+def _second_pass(
+    rules: Sequence[Rule],
+    groups: dict[Needs, list[Rule]],
+    gates: dict[Needs, tuple[int, int]],
+    bits: dict[str, Bit],
+) -> Pass:
+    gate_words = range(_count_words(gates.values()))
+    prepared = exp.select(
+        "*",
+        *(exp.alias_(_gate(gates, word), f"gate_{word}") for word in gate_words),
+        f"{_REQUEST_HASH} AS request_hash",
+        copy=False,
+    ).from_("events")
+    by_gate = {id(members): gates[need] for need, members in groups.items()}
+    return _pass(
+        Table.CANDIDATES,
+        rules,
+        bits,
+        above=(
+            ("prepared", prepared.sql(DIALECT)),
+            ("judged", _judged(list(groups.values()), bits, "prepared", (), gates=by_gate)),
+        ),
+        extra={},
+        heads_only=False,
+    )
+
+
+def _pass(
+    table: Table,
+    rules: Sequence[Rule],
+    bits: dict[str, Bit],
+    *,
+    above: tuple[tuple[str, str], ...],
+    extra: dict[str, tuple[str, str]],
+    heads_only: bool,
+) -> Pass:
+    own = [bit for bit in bits.values() if bit.table is table]
+    kept, kept_sql = _kept_fields(table, rules, bits)
+    columns = {
+        **_KEYS,
+        **extra,
+        **{f"matched_{word}": ("BIGINT", f"matched_{word}") for word in range(_count_words((bit.word, 0) for bit in own))},
+        **{name: ("UBIGINT", sql) for name, sql in kept_sql.items()},
+    }
+    listed = [f"{sql.replace('{matched}', mask_test(own))} AS {name}" for name, (_, sql) in columns.items()]
+    select = "SELECT\n    " + ",\n    ".join(listed) + "\nFROM judged"
+    types = {name: type_ for name, (type_, _) in columns.items()}
+    return Pass(table, types, kept, above, select, heads_only)
+
+
+def _count_words(places: Iterable[tuple[int, int]]) -> int:
+    return max((word + 1 for word, _ in places), default=1)
+
+
+def _gate(gates: dict[Needs, tuple[int, int]], word: int) -> exp.Expression:
+    """The groups of one word that an event belongs to, as bits."""
+    own = [(need, 1 << bit) for need, (place, bit) in gates.items() if place == word]
+    result = _classify("verb", [(need.verbs, mask) for need, mask in own])
+    for column, values in (
+        ("resource", [(need.resources, mask) for need, mask in own]),
+        ("subresource", [(need.subresources, mask) for need, mask in own]),
+    ):
+        result = exp.BitwiseAnd(this=result, expression=_classify(column, values))
+    return exp.BitwiseAnd(this=result, expression=_classify_traits([(need.traits, mask) for need, mask in own]))
+
+
+def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, int]]) -> exp.Expression:
+    """The groups that a value of the column admits, as bits."""
+    anything = sum(mask for values, mask in needed if values is None)
+    named: dict[str, int] = {}
+    for values, mask in needed:
+        for value in values or ():
+            named[value] = named.get(value, anything) | mask
+    by_mask: dict[int, list[str]] = {}
+    for value, mask in named.items():
+        if value != ABSENT:
+            by_mask.setdefault(mask, []).append(value)
+    case = exp.Case(default=_bigint(anything))
+    if ABSENT in named:
+        case = case.when(exp.Is(this=exp.column(column), expression=exp.null()), _bigint(named[ABSENT]))
+    for mask, values in by_mask.items():
+        case = case.when(exp.column(column).isin(*values), _bigint(mask))
+    return case if case.args.get("ifs") else _bigint(anything)
+
+
+def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> exp.Expression:
+    """The groups that an event's traits admit, as bits; it may have several."""
+    anything = sum(mask for traits, mask in needed if traits is None)
+    masks: dict[Trait, int] = {}
+    for traits, mask in needed:
+        for trait in traits or ():
+            masks[trait] = masks.get(trait, 0) | mask
+    by_test: dict[tuple[TraitKind, int], list[str]] = {}
+    for trait, mask in sorted(masks.items()):
+        by_test.setdefault((trait.kind, mask), []).append(trait.value)
+    parts: list[exp.Expression] = [_bigint(anything)]
+    for kind, tests in groupby(by_test.items(), key=lambda item: item[0][0]):
+        case = exp.Case(default=_bigint(0))
+        for (_, mask), values in tests:
+            case = case.when(_has_trait(kind, values), _bigint(mask), copy=False)
+        parts.append(case)
+    return _any_bits(parts)
+
+
+def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expression:
+    match kind:
+        case TraitKind.IMPERSONATED:
+            return exp.Not(this=exp.Is(this=exp.column("impersonated_username"), expression=exp.null()))
+        case TraitKind.CODE:
+            return exp.In(this=exp.column("code"), expressions=[exp.Literal.number(value) for value in values])
+        case TraitKind.USERNAME | TraitKind.ACTOR:
+            folded = exp.Lower(this=exp.column(kind.value))
+            return exp.In(this=folded, expressions=[exp.Literal.string(value) for value in values])
+        case _:
+            assert_never(kind)
+
+
+def _judged(
+    groups: Sequence[Sequence[Rule]],
+    bits: dict[str, Bit],
+    source: str,
+    shared: Collection[str],
+    gates: dict[int, tuple[int, int]],
+) -> str:
+    """Query that adds the columns `matched_<word>`.
+
+    Args:
+        groups: rules with the same needs.
+        bits: where their answers go.
+        source: named query to read.
+        shared: columns that it has in lower case.
+        gates: word and bit of the gate that a group (by identity) lies behind.
+    """
+    words = _count_words((bits[rule.info.id].word, 0) for rules in groups for rule in rules)
+    parts: list[list[exp.Expression]] = [[] for _ in range(words)]
+    for rules in groups:
+        for word in range(words):
+            answers = [_answer(rule, bits[rule.info.id], shared) for rule in rules if bits[rule.info.id].word == word]
+            gate = gates.get(id(rules))
+            if gate and len(answers) > 1:
+                answers = [_when(_has_bits(f"gate_{gate[0]}", 1 << gate[1]), _any_bits(answers))]
+            parts[word] += answers
+    columns = [
+        exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}", copy=False)
+        for word, answers in enumerate(parts)
+    ]
+    return exp.select("*", *columns, copy=False).from_(source).sql(DIALECT)
+
+
+def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expression:
+    assert rule.predicate is not None  # noqa: S101 - only judged rules come here
+    return _when(lower(rule.predicate, shared), _bigint(bit.mask))
+
+
+def _when(condition: exp.Expression, value: exp.Expression) -> exp.Expression:
+    return exp.Case(ifs=[exp.If(this=condition, true=value)], default=_bigint(0))
+
+
+def _any_bits(items: Sequence[exp.Expression]) -> exp.Expression:
+    result = items[0]
+    for item in items[1:]:
+        result = exp.BitwiseOr(this=result, expression=item)
+    return exp.Paren(this=result)
+
+
+def _has_bits(column: str, mask: int) -> exp.Expression:
+    return exp.NEQ(
+        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(mask))), expression=_bigint(0)
+    )
+
+
+def _bigint(value: int) -> exp.Expression:
+    return exp.Cast(this=exp.Literal.number(value), to=exp.DataType(this=exp.DataType.Type.BIGINT))
+
+
+def _kept_fields(
+    table: Table, rules: Sequence[Rule], bits: dict[str, Bit]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Fields that correlations and first-seen rules need later: name to column, and column to SQL."""
+    wanted: dict[str, tuple[Field, list[Bit]]] = {}
+    for rule in rules:
+        if rule.correlation:
+            counted = (rule.correlation.counted,) if rule.correlation.counted else ()
+            bases = [bits[base] for base in rule.correlation.rules]
+            fields: tuple[Field, ...] = (*rule.correlation.group_by, *counted)
+        elif rule.first_seen:
+            bases = [bits[rule.info.id]]
+            fields = (rule.first_seen.field, *rule.first_seen.by)
+        else:
+            continue
+        own = [bit for bit in bases if bit.table is table]
+        for field in fields if own else ():
+            wanted.setdefault(field.name, (field, []))[1].extend(own)
+    kept: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    for name, (field, of) in wanted.items():
+        column = kept[name] = f"kept_{len(columns)}"
+        value = KEYS.get(field.column.name, "") if not field.path else ""
+        value = value or field_text(field).sql(DIALECT)
+        columns[column] = f"CASE WHEN {mask_test(of)} THEN nullif(hash({value}), hash(NULL)) END"
+    return kept, columns

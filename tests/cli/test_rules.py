@@ -1,0 +1,259 @@
+"""`kubewitness rules`, as people call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import yaml
+
+from kubewitness.cli import main
+
+# These tests go through the entry point, which reads the words from sys.argv as in a terminal.
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
+
+NIGHT = """
+title: Secrets at night
+name: secrets-at-night
+description: Somebody reads secrets.
+logsource: {product: kubernetes, service: audit}
+detection:
+  read: {verb: get, objectRef.resource: secrets}
+  condition: read
+level: low
+"""
+READ = {"verb": "get", "objectRef": {"resource": "secrets", "name": "db"}, "user": {"username": "eve"}}
+LIST = {"verb": "list", "objectRef": {"resource": "secrets"}, "user": {"username": "eve"}}
+COUNT = """
+title: Many reads
+name: many-reads
+correlation:
+  type: event_count
+  rules: [secrets-at-night]
+  group-by: [user.username]
+  timespan: 1m
+  condition: {gte: 3}
+"""
+
+
+class Run(Protocol):
+    """Run the command; gives its exit code, what it said to stdout and what to stderr."""
+
+    def __call__(self, *words: str | Path) -> tuple[int, str, str]: ...
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["kubewitness", "rules", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def write(folder: Path, name: str, rule: str, **cases: list[dict[str, Any]]) -> None:
+    (folder / f"{name}.yml").write_text(rule, encoding="utf-8")
+    if cases:
+        (folder / f"{name}.test.yaml").write_text(yaml.safe_dump(cases), encoding="utf-8")
+
+
+def case(event: dict[str, Any], about: str = "it", **more: Any) -> dict[str, Any]:
+    return {"about": about, "event": event, **more}
+
+
+def test_list_as_json_has_the_promised_keys(run: Run) -> None:
+    code, out, _ = run("list", "--format", "json")
+    rules = json.loads(out)
+    assert code == 0
+    assert {tuple(rule) for rule in rules} == {
+        ("id", "title", "severity", "class", "catalogue", "techniques", "kind")
+    }
+    exec_rule = next(rule for rule in rules if rule["id"] == "exec-into-pod")
+    assert (exec_rule["class"], exec_rule["kind"], exec_rule["catalogue"]) == ("core", "single", ["B01"])
+    assert not [rule for rule in rules if rule["id"].endswith("-base")]
+
+
+def test_list_can_be_narrowed_to_a_class_and_to_rules_of_ones_own(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "secrets-at-night", NIGHT)
+    _, everything, _ = run("list", "--format", "json", "--class", "audit-trail")
+    assert {rule["class"] for rule in json.loads(everything)} == {"audit-trail"}
+    _, own, _ = run("list", "--rules", tmp_path, "--no-builtin-rules", "--format", "json")
+    assert [rule["id"] for rule in json.loads(own)] == ["secrets-at-night"]
+
+
+def test_the_table_of_rules_fits_100_columns(run: Run) -> None:
+    code, out, _ = run("list")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    assert "privileged-pod" in out
+
+
+def test_show_tells_what_why_and_what_next(run: Run) -> None:
+    code, out, _ = run("show", "exec-into-pod")
+    assert code == 0
+    for part in (
+        "exec-into-pod",
+        "T1609",
+        "B01",
+        "What and why",
+        "Known false positives",
+        "What to check next",
+    ):
+        assert part in out
+    assert "Events on which it alerts" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_show_yaml_prints_the_file_as_it_is(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "secrets-at-night", NIGHT)
+    assert run("show", "secrets-at-night", "--rules", tmp_path, "--yaml")[1] == NIGHT
+
+
+@pytest.mark.parametrize("command", ["show", "sql"])
+def test_an_unknown_rule_is_wrong_usage(run: Run, command: str) -> None:
+    code, out, err = run(command, "no-such-rule")
+    assert (code, out) == (2, "")
+    assert "no rule `no-such-rule`" in err
+    assert "Traceback" not in err
+
+
+def test_sql_is_a_query_over_events(run: Run) -> None:
+    code, out, _ = run("sql", "exec-into-pod")
+    assert code == 0
+    assert "FROM events" in out
+    assert "'exec'" in out
+
+
+def test_sql_of_a_count_says_what_is_counted(run: Run) -> None:
+    _, out, _ = run("sql", "secret-read-burst")
+    assert "-- alerts where the number of different values of request_path >= 10 within 300 s" in out
+
+
+def test_rules_that_pass_their_cases_exit_with_0(run: Run, tmp_path: Path) -> None:
+    good = case(LIST, "a list")
+    write(tmp_path, "secrets-at-night", NIGHT, match=[case(READ), case(READ, "b")], no_match=[good, good])
+    code, out, _ = run("test", tmp_path)
+    assert (code, out) == (0, "1 rule, 4 cases: all pass\n")
+
+
+def test_a_failing_case_is_named_with_its_file(run: Run, tmp_path: Path) -> None:
+    wrong = case(READ, "should be silent")
+    write(
+        tmp_path,
+        "secrets-at-night",
+        NIGHT,
+        match=[case(READ), case(LIST, "a list")],
+        no_match=[case(LIST), wrong],
+    )
+    code, out, _ = run("test", tmp_path, "--format", "json")
+    outcome = json.loads(out)
+    assert (code, outcome["rules"], outcome["cases"]) == (1, 1, 4)
+    assert [(failure["case"], failure["message"]) for failure in outcome["failures"]] == [
+        ("a list", "should alert, but does not"),
+        ("should be silent", "should not alert, but does"),
+    ]
+    assert {failure["path"] for failure in outcome["failures"]} == {
+        str(tmp_path / "secrets-at-night.test.yaml")
+    }
+
+
+def test_a_rule_with_too_few_cases_fails(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "secrets-at-night", NIGHT, match=[case(READ)], no_match=[case(LIST), case(LIST, "b")])
+    write(
+        tmp_path,
+        "many-reads",
+        NIGHT.replace("secrets-at-night", "base") + "---" + COUNT.replace("[secrets-at-night]", "[base]"),
+    )
+    code, out, _ = run("test", tmp_path)
+    assert code == 1
+    assert "(many-reads): has 0 of at least 2 cases under `match`" in out
+    assert "(secrets-at-night): has 1 of at least 2 cases under `match`" in out
+    assert "base" not in out
+
+
+def test_cases_do_not_count_what_others_show(run: Run, tmp_path: Path) -> None:
+    """The rule groups by user alone, so that only the runner can keep one case from another."""
+    rule = NIGHT + "---" + COUNT
+    two = {"repeat": 2, "every_s": 5}
+    write(
+        tmp_path,
+        "many-reads",
+        rule,
+        match=[case(READ, "three", repeat=3), case(READ, "four", repeat=4)],
+        no_match=[
+            case(READ, "two", **two),
+            case(READ, "two more", **two),
+            case(READ, "slow", repeat=9, every_s=40),
+        ],
+    )
+    code, out, _ = run("test", tmp_path)
+    assert (code, out) == (0, "1 rule, 5 cases: all pass\n")
+
+
+def test_a_broken_rule_or_case_does_not_keep_others_from_being_tested(run: Run, tmp_path: Path) -> None:
+    pair = [case(LIST), case(LIST, "b")]
+    write(tmp_path, "secrets-at-night", NIGHT, match=[case(READ), case(READ, "b")], no_match=pair)
+    write(tmp_path, "broken", "title: [")
+    write(tmp_path, "other", NIGHT.replace("secrets-at-night", "other"), match=[{"about": "nothing"}])
+    code, out, _ = run("test", tmp_path)
+    assert code == 1
+    assert "broken.yml: not YAML" in out
+    assert "other.test.yaml: a case needs one of" in out
+    assert out.splitlines()[-1] == "2 rules, 4 cases: 2 failures"
+
+
+def test_lint_collects_all_errors_with_file_line_and_hint(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "a", NIGHT.replace("objectRef.resource", "objectRef.resourc"))
+    write(tmp_path, "b", NIGHT + "explain: read {nothing}\nclass: core\n")
+    write(tmp_path, "c", NIGHT.replace("level: low", "class: loud"))
+    write(tmp_path, "d", COUNT.replace("secrets-at-night", "nowhere"))
+    code, out, _ = run("lint", tmp_path, "--format", "json")
+    answer = json.loads(out)
+    assert (code, answer["valid"]) == (1, False)
+    found = [(Path(issue["path"]).name, issue["line"], issue["code"]) for issue in answer["issues"]]
+    assert found == [
+        ("a.yml", 7, "not-loaded"),
+        ("b.yml", 10, "placeholder-unknown"),
+        ("c.yml", 9, "not-loaded"),
+        ("d.yml", None, "not-loaded"),
+    ]
+    assert answer["issues"][0]["hint"] == "did you mean `objectRef.resource`?"
+    assert {tuple(issue) for issue in answer["issues"]} == {
+        ("severity", "code", "message", "path", "line", "hint")
+    }
+
+
+def test_lint_warns_of_verbs_that_no_event_has(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "a", NIGHT.replace("verb: get", "verb: replace"))
+    code, out, _ = run("lint", tmp_path)
+    assert code == 0
+    assert "a.yml:7: warning: no event has the verb `replace`" in out
+    assert "hint: a replacement is recorded as `update`" in out
+
+
+def test_two_rules_with_one_id_are_an_error(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "a", NIGHT)
+    write(tmp_path, "b", NIGHT)
+    code, out, _ = run("lint", tmp_path)
+    assert code == 1
+    assert "b.yml:3: error: id `secrets-at-night` is already taken by" in out
+
+
+@pytest.mark.parametrize("command", ["lint", "test"])
+def test_a_folder_that_is_not_there_or_empty_is_wrong_usage(run: Run, command: str, tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        code, out, err = run(command, folder)
+        assert (code, out) == (2, "")
+        assert str(folder) in err
+
+
+@pytest.mark.parametrize("command", ["list", "show", "test", "lint", "sql"])
+def test_help_shows_examples(run: Run, command: str) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"kubewitness rules {command}" in out.partition("Examples:")[2]
