@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_plus
@@ -251,7 +252,8 @@ _CHANGES: Mapping[str, Callable[[str], str]] = {
     "user_agent": redact_text,
 }
 _BODIES = frozenset({"request_object", "response_object"})
-_DOCUMENTS = frozenset({"annotations", "user_extra", "impersonated_extra", "authentication_metadata"})
+_JSON = _BODIES | {"annotations", "user_extra", "impersonated_extra", "authentication_metadata"}
+_REMEMBERED = 50_000
 
 
 class Redactor:
@@ -263,6 +265,8 @@ class Redactor:
 
     def __init__(self, *, reveal: bool = False) -> None:
         self.reveal = reveal
+        # The same names, addresses and clients stand in very many events.
+        self._changed = lru_cache(_REMEMBERED)(_redact_text_of)
 
     def details(self, details: Mapping[str, Any]) -> dict[str, Any]:
         """Redact columns of the events table.
@@ -278,8 +282,15 @@ class Redactor:
             return dict(details)
         is_secret = details.get("resource") == "secrets"
         return {
-            column: _redact_column(column, value, is_secret=is_secret) for column, value in details.items()
+            column: self._changed(column, value)
+            if isinstance(value, str) and column not in _JSON
+            else _redact_column(column, value, is_secret=is_secret)
+            for column, value in details.items()
         }
+
+
+def _redact_text_of(column: str, text: str) -> str:
+    return _CHANGES.get(column, _redact_identifier)(text)
 
 
 def _redact_identifier(text: str) -> str:
@@ -287,14 +298,13 @@ def _redact_identifier(text: str) -> str:
 
 
 def _redact_column(column: str, value: Any, *, is_secret: bool) -> Any:
-    if column in _BODIES or column in _DOCUMENTS:
+    if column in _JSON:
         is_secret = is_secret and column in _BODIES
         if isinstance(value, str):
             return _redact_string(value, is_secret=is_secret, depth=0)
         return redact_body(value, is_secret=is_secret)
-    change = _CHANGES.get(column, _redact_identifier)
     if isinstance(value, str):
-        return change(value)
+        return _redact_text_of(column, value)
     if isinstance(value, list | tuple):
-        return [change(each) if isinstance(each, str) else each for each in value]
+        return [_redact_text_of(column, each) if isinstance(each, str) else each for each in value]
     return value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.app.parts import read_rows
 from kubewitness.query.engine import EngineError
 from kubewitness.query.reading import reading_query
 
@@ -88,13 +88,11 @@ class Evidence:
         longest = 0
         with self._file.open("wb", buffering=1 << 20) as file:
             write = file.write
-            for span, rows in wanted:
-                with suppress(OSError):
-                    for row, text in span.texts(rows):
-                        write(text)
-                        write(b"\n")
-                        order.append(row)
-                        longest = max(longest, len(text) + 1)
+            for row, text in read_rows(wanted):
+                write(text)
+                write(b"\n")
+                order.append(row)
+                longest = max(longest, len(text) + 1)
         part = wanted[0][0].part
         return Copied(str(self._file), part.shape, part.cluster, order, longest)
 

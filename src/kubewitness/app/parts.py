@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
+from itertools import chain, count, groupby
 from typing import IO, TYPE_CHECKING
 
+from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.sources import (
     MARK_BYTES,
     Compression,
@@ -25,24 +27,27 @@ from kubewitness.sources import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Executor, Future
-
-    from kubewitness.decode.engine_shapes import EngineShape
+    from pathlib import Path
 
 _PLAIN_BYTES = 2 << 30
 _PIECES = 16
+_MARKED_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A plain file of lines of one shape: a source itself, or a piece of one.
+    """Lines of one shape in a plain file: a source itself, or a copy of some of its lines.
 
     Attributes:
         path: the file.
         shape: of its lines.
-        source_id: which source it is of; None where every line says so itself.
+        source_id: which source they are of; None where every line says so itself.
         cluster: name for records that do not say.
-        first_line: line of the source with which it begins.
-        lines: where its records stand, when that is known already.
+        first_line: line of the source with which the part begins.
+        lines: where its records stand in the source, when that is known already.
+        first_record: record of the file with which the part begins.
+        places: where the records of the file stand, in a file of several parts.
+        bytes: how long the part is in such a file.
     """
 
     path: str
@@ -51,10 +56,15 @@ class Part:
     cluster: str | None = None
     first_line: int = 1
     lines: LineMap | None = None
+    first_record: int = 0
+    places: LineMap | None = None
+    bytes: int = 0
 
     @property
     def size(self) -> int:
         """Bytes it has now; 0 when it is gone."""
+        if self.places is not None:
+            return self.bytes
         try:
             return os.stat(self.path).st_size  # noqa: PTH116 - paths are text here
         except OSError:
@@ -75,9 +85,13 @@ class Part:
         Raises:
             OSError: it cannot be read.
         """
+        if self.lines is not None:
+            records = range(self.first_record, self.first_record + self.lines.records)
+            for record, text in select_lines(self.path, records, self.places or self.lines):
+                yield self.lines.line(record - self.first_record, self.first_line), text
+            return
         with io.BufferedReader(io.FileIO(self.path), 1 << 20) as file:
-            for record, (number, text) in enumerate(read_lines(file)):
-                yield number if self.lines is None else self.lines.line(record, self.first_line), text
+            yield from read_lines(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +100,8 @@ class Span:
 
     Attributes:
         first_row: row of its first record.
-        part: the file.
-        lines: where its records stand.
+        part: where they are from.
+        lines: where its records stand in the source.
     """
 
     first_row: int
@@ -98,33 +112,99 @@ class Span:
         """Line of the source that a row is from."""
         return self.lines.line(row - self.first_row, self.part.first_line)
 
-    def texts(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        """Yield (row, text) of these rows, which rise; fewer when the part is no longer what it was.
+    def record(self, row: int) -> int:
+        """Record of the part's file that a row is from."""
+        return row - self.first_row + self.part.first_record
 
-        Raises:
-            OSError: it cannot be read.
-        """
-        wanted = (row - self.first_row for row in rows)
-        packed = f"{self.part.path}.zst"
+
+def read_rows(wanted: Iterable[tuple[Span, Iterable[int]]]) -> Iterator[tuple[int, bytes]]:
+    """Yield (row, text) of rows of these spans; fewer when files are no longer what they were.
+
+    Args:
+        wanted: spans, rising where they are of one file, and rising rows of each.
+    """
+    for _, spans in groupby(wanted, key=lambda item: item[0].part.path):
+        rows: deque[int] = deque()
+        (first, first_rows) = next(spans)
+        records = _records(chain([(first, first_rows)], spans), rows)
+        path, packed = first.part.path, f"{first.part.path}.zst"
         found = (
-            _select_packed(packed, wanted)
-            if not os.path.exists(self.part.path) and os.path.exists(packed)  # noqa: PTH110 - paths are text here
-            else select_lines(self.part.path, wanted, self.lines)
+            _select_packed(packed, records)
+            if not os.path.exists(path) and os.path.exists(packed)  # noqa: PTH110 - paths are text here
+            else select_lines(path, records, first.part.places or first.lines)
         )
-        for record, text in found:
-            yield self.first_row + record, text
+        with suppress(OSError):
+            for _, text in found:
+                yield rows.popleft(), text
 
 
-def _select_packed(path: str, records: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    wanted = iter(records)
-    target = next(wanted, None)
+def _records(wanted: Iterable[tuple[Span, Iterable[int]]], asked: deque[int]) -> Iterator[int]:
+    """Records of a file; their rows are noted as they are asked for."""
+    for span, rows in wanted:
+        for row in rows:
+            asked.append(row)
+            yield span.record(row)
+
+
+def _select_packed(path: str, records: Iterator[int]) -> Iterator[tuple[int, bytes]]:
+    target = next(records, None)
     with open_source(Source(path, path, Compression.ZSTD, 0)) as (_, reader):
         for record, (_, text) in enumerate(read_lines(reader)):
             if record == target:
                 yield record, text
-                target = next(wanted, None)
+                target = next(records, None)
             if target is None:
                 return
+
+
+class Bundle:
+    """Small sources of one shape and cluster in one file: to open each costs the engine more than to read it.
+
+    Args:
+        path: of the file.
+        shape: of all lines.
+        cluster: name for records that do not say.
+
+    Attributes:
+        parts: what was added.
+        size: bytes of all of it.
+    """
+
+    def __init__(self, path: Path, shape: EngineShape, cluster: str | None) -> None:
+        self.path = path
+        self.parts: list[Part] = []
+        self.size = 0
+        self._shape = shape
+        self._cluster = cluster
+        self._places = LineMap()
+        self._marked = 0
+        self._file = path.open("wb", buffering=1 << 20)
+
+    def add(self, source_id: int | None, lines: Iterable[tuple[int, bytes]]) -> None:
+        """Add numbered lines, without newline, of a source."""
+        places, own = self._places, LineMap()
+        first_record, first_byte = places.records, self.size
+        next_line = 1
+        for number, text in lines:
+            if number > next_line:
+                own.add_blanks(number - next_line)
+            next_line = number + 1
+            if self.size - self._marked >= _MARKED_BYTES:
+                self._marked = self.size
+                places.mark(self.size)
+            own.records += 1
+            places.records += 1
+            self._file.write(text)
+            self._file.write(b"\n")
+            self.size += len(text) + 1
+        size = self.size - first_byte
+        self.parts.append(
+            Part(str(self.path), self._shape, source_id, self._cluster, 1, own, first_record, places, size)
+        )
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        self._file.close()
 
 
 class Shelf:
@@ -176,6 +256,10 @@ class Shelf:
             yield Part(str(piece.path), part.shape, part.source_id, part.cluster, piece.first_line, piece.lines)
             self.keep(piece.path)
 
+    def bundle(self, shape: EngineShape, cluster: str | None) -> Bundle:
+        """A new bundle."""
+        return Bundle(self._folder / f"bundle-{next(self._numbers)}.ndjson", shape, cluster)
+
 
 class EventSpool:
     """Events decoded line by line, waiting for the engine; all of one default cluster.
@@ -197,15 +281,15 @@ class EventSpool:
         if self._file is None:
             self._file = self.path.open("wb", buffering=1 << 20)
             self.cluster = cluster
-        if self.size - self._marked >= MARK_BYTES:
+        if self.size - self._marked >= _MARKED_BYTES:
             self._marked = self.size
             self._lines.mark(self.size)
         self._file.write(line)
         self.size += len(line)
         self._lines.records += 1
 
-    def finish(self) -> LineMap:
-        """Close the file and say where its records stand."""
+    def finish(self) -> Part:
+        """Close the file and give it as a part."""
         if self._file is not None:
             self._file.close()
-        return self._lines
+        return Part(str(self.path), EngineShape.CANONICAL, None, self.cluster, lines=self._lines)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from kubewitness.app.parts import EventSpool, Part, Shelf, Span
+from kubewitness.app.parts import Bundle, EventSpool, Part, Shelf, Span, read_rows
 from kubewitness.decode import (
     Event,
     Layout,
@@ -50,12 +50,16 @@ _SHAPES = {
 _HEAD_BYTES = 64 << 10
 _BATCH_FILES = 500
 _PART_BYTES = 256 << 20
+_BUNDLED_BYTES = 1 << 20
+"""Sources up to this size are read together, in one file."""
 _SMALL_BYTES = 2 << 20
 """What the engine refuses is cut until a piece is smaller; that is decoded line by line."""
 _TRIED = 4
 """How many of the pieces are tried before the others are decoded line by line when most are refused."""
 _KEPT_REJECTIONS = 1000
 _PAGE_ROWS = 100_000
+
+_Kind = tuple[EngineShape, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +176,21 @@ class _Reader:
         self._pool = pool
         self._shelf = Shelf(folder, pool)
         self._default_cluster = cluster
+        self._batches: dict[_Kind, list[Part]] = {}
+        self._bundles: dict[_Kind, Bundle] = {}
         self._spooled = 0
         self._spool = EventSpool(folder / "decoded-0.ndjson")
 
     def read_all(self) -> None:
-        batches: dict[tuple[EngineShape, str | None], list[Part]] = {}
         for source_id, source in enumerate(self._reading.sources):
             try:
-                part = self._read_or_defer(source_id, source)
+                self._read_source(source_id, source)
             except (OSError, UnreadableError) as error:
                 self._note_unreadable(source_id, error)
-                continue
-            if part:
-                batch = batches.setdefault((part.shape, part.cluster), [])
-                batch.append(part)
-                if len(batch) >= _BATCH_FILES:
-                    self._read(batches.pop((part.shape, part.cluster)))
-        for batch in batches.values():
-            self._read(batch)
+        for parts in self._batches.values():
+            self._read(parts)
+        for bundle in self._bundles.values():
+            self._read_bundle(bundle)
         self._flush()
         self._shelf.finish()
 
@@ -200,23 +201,44 @@ class _Reader:
     def _cluster(self, source_id: int) -> str | None:
         return cluster_from_path(self._reading.sources[source_id].name) or self._default_cluster
 
-    def _read_or_defer(self, source_id: int, source: Source) -> Part | None:
-        """Read a source, or return it as a part that the engine can read together with others."""
+    def _read_source(self, source_id: int, source: Source) -> None:
+        """Read a source, or put it with others that the engine can read together with it."""
         cluster = self._cluster(source_id)
         with open_source(source) as (stream, reader):
-            layout = sniff(reader.peek(_HEAD_BYTES)[:_HEAD_BYTES])
+            known = reader.peek(_SMALL_BYTES)
+            layout = sniff(known[:_HEAD_BYTES])
             shape = _SHAPES.get(layout)
-            if shape and source.is_plain_file:
-                return Part(source.path, shape, source_id, cluster)
-            if shape:
+            if shape is None:
+                self._decode(source_id, decoder(layout, reader))
+            elif stream.is_at_end and len(known) <= _BUNDLED_BYTES:
+                self._add_to_bundle((shape, cluster), source_id, read_lines(reader))
+            elif source.is_plain_file:
+                self._add_to_batch((shape, cluster), Part(source.path, shape, source_id, cluster))
+            else:
                 for piece in spool_lines(read_lines(reader), self._shelf.folder(), part_bytes=_PART_BYTES):
                     self._read([Part(str(piece.path), shape, source_id, cluster, piece.first_line, piece.lines)])
                     self._shelf.keep(piece.path)
-            else:
-                self._decode(source_id, decoder(layout, reader))
             if stream.failure:
                 self._reading.unreadable.append(Rejection(stream.failure, Origin(source.name)))
-        return None
+
+    def _add_to_batch(self, kind: _Kind, part: Part) -> None:
+        batch = self._batches.setdefault(kind, [])
+        batch.append(part)
+        if len(batch) >= _BATCH_FILES:
+            self._read(self._batches.pop(kind))
+
+    def _add_to_bundle(self, kind: _Kind, source_id: int, lines: Iterable[tuple[int, bytes]]) -> None:
+        if kind not in self._bundles:
+            self._bundles[kind] = self._shelf.bundle(*kind)
+        self._bundles[kind].add(source_id, lines)
+        if self._bundles[kind].size > _PART_BYTES:
+            self._read_bundle(self._bundles.pop(kind))
+
+    def _read_bundle(self, bundle: Bundle) -> bool:
+        bundle.close()
+        is_whole = self._read(bundle.parts)
+        self._shelf.keep(bundle.path)
+        return is_whole
 
     def _read(self, parts: Sequence[Part]) -> bool:
         """Read parts of one shape and cluster; False when the engine had to be given less at a time."""
@@ -252,7 +274,7 @@ class _Reader:
         query = reading_query(
             f"INSERT INTO {self._target.table} BY NAME {self._target.select}",
             shape=parts[0].shape,
-            paths=[part.path for part in parts],
+            paths=list(dict.fromkeys(part.path for part in parts)),
             cluster=parts[0].cluster,
             line_bytes=parts[0].size if len(parts) == 1 and parts[0].lines and parts[0].lines.records == 1 else 0,
             above=self._target.above,
@@ -305,11 +327,20 @@ class _Reader:
     def _read_each(self, batches: Iterable[Sequence[Part]]) -> None:
         refused = 0
         for tried, parts in enumerate(batches):
-            if refused >= _TRIED and refused * 2 > tried:
+            is_hopeless = refused >= _TRIED and refused * 2 > tried
+            if is_hopeless or (len(parts) == 1 and parts[0].size <= _SMALL_BYTES and parts[0].places):
                 for part in parts:
                     self._decode(part.source_id or 0, decode_lines(part.read()))
             else:
-                refused += not self._read(parts)
+                refused += not self._read_again(parts)
+
+    def _read_again(self, parts: Sequence[Part]) -> bool:
+        if not parts[0].places:
+            return self._read(parts)
+        bundle = self._shelf.bundle(parts[0].shape, parts[0].cluster)
+        for part in parts:
+            bundle.add(part.source_id, part.read())
+        return self._read_bundle(bundle)
 
     def _read_less_of_events(self, part: Part) -> None:
         if part.index().records > 1:
@@ -328,8 +359,7 @@ class _Reader:
             return
         spool = EventSpool(self._shelf.folder() / "event.ndjson")
         spool.add(slim, part.cluster)
-        lines = spool.finish()
-        self._read([Part(str(spool.path), EngineShape.CANONICAL, None, part.cluster, lines=lines)])
+        self._read([spool.finish()])
 
     def _misfits(self, first_row: int, end_row: int) -> Iterator[int]:
         """Rows that the engine could not place, page by page."""
@@ -342,12 +372,13 @@ class _Reader:
             first_row = rows[-1][0] + 1
 
     def _decode_misfits(self, span: Span, rows: Iterable[int]) -> None:
+        found = read_rows([(span, rows)])
         if span.part.shape is EngineShape.CANONICAL:
-            for _, line in span.texts(rows):
+            for _, line in found:
                 self._read_slim(line + b"\n", span.part)
-            return
-        lines = ((span.line(row), text) for row, text in span.texts(rows))
-        self._decode(span.part.source_id or 0, decode_lines(lines))
+        else:
+            lines = ((span.line(row), text) for row, text in found)
+            self._decode(span.part.source_id or 0, decode_lines(lines))
 
     def _decode(self, source_id: int, outcomes: Iterable[Outcome]) -> None:
         cluster = self._cluster(source_id)
@@ -375,5 +406,5 @@ class _Reader:
             return
         self._spooled += 1
         self._spool = EventSpool(self._folder / f"decoded-{self._spooled}.ndjson")
-        self._read([Part(str(spool.path), EngineShape.CANONICAL, None, spool.cluster, lines=spool.finish())])
+        self._read([spool.finish()])
         self._shelf.keep(spool.path)

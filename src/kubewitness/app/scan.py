@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from kubewitness.detect.plan import Plan
 
-_DETAILED_EVENTS = 200
+_DETAILED_EVENTS = 50
+_ALL_DETAILED = 2_000
 _IDENTITY = ("audit_id", "stage", "cluster", "actor", "source_ip")
 _DETAILS = (
     "cluster", "actor", "actor_kind", "username", "impersonated_username", "impersonated_groups", "groups", "source_ip",
@@ -152,7 +153,8 @@ class _Scan:
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match], set[str]]:
         hits = self._engine.rows(GROUPED)
         groups = [list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))]
-        detailed = {row["event"] for group in groups for row in group[:_DETAILED_EVENTS]}
+        shown = _DETAILED_EVENTS if len(hits) > _ALL_DETAILED else len(hits)
+        detailed = {row["event"] for group in groups for row in group[:shown]}
         further = {row["event"] for row in hits} - detailed
         known = evidence.events(detailed, (*_IDENTITY, *_DETAILS)) | evidence.events(further, _IDENTITY)
         alerts: list[Alert] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from kubewitness import __version__
 
@@ -29,6 +29,10 @@ def main() -> None:
         result = app(exit_on_error=False, print_error=False)
     except KubewitnessError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is the front end
+        sys.exit(EXIT_UNUSABLE)
+    except CycloptsError as error:
+        words = " ".join(("kubewitness", *(error.command_chain or ())))
+        print(f"error: {error}\nhint: {words} --help", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_UNUSABLE)
     except BrokenPipeError:
         sys.stderr.close()

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from kubewitness.detect.plan import Table, mask_test
 from kubewitness.detect.rule import CountKind
+from kubewitness.query.fields import Field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kubewitness.detect.plan import Plan, PlannedRule
     from kubewitness.detect.rule import Correlation, FirstSeen
-    from kubewitness.query.fields import Field
 
 ALERT_GAP_S = 3600
 """Matches of one cause that lie further apart than this, in seconds, are two alerts."""
@@ -110,20 +110,20 @@ WHERE (matched_{word} & {sum(mask for _, mask in bits)}) <> 0 AND {_LIVE}
     ]
 
 
-def _base(plan: Plan, rules: Sequence[str], columns: dict[str, Sequence[Field]]) -> str:
+def _base(plan: Plan, rules: Sequence[str], columns: dict[str, Sequence[Field] | Field]) -> str:
     """Query for the events that base rules matched: event, request_key, happened_at and named columns.
 
     Args:
         plan: the plan.
         rules: ids of the base rules.
-        columns: name to fields; one field gives its hash, several the hash of them all, none a constant.
+        columns: name to a field, for its hash or null, or to several, for the hash of them all, which is never null.
     """
     queries = []
     for table in Table:
         own = [plan.bit(rule) for rule in rules if plan.bit(rule).table is table]
         if not own:
             continue
-        listed = "".join(f", {_key(plan, table, fields)} AS {name}" for name, fields in columns.items())
+        listed = "".join(f", {_value(plan, table, fields)} AS {name}" for name, fields in columns.items())
         queries.append(
             f"SELECT event, request_key, happened_at{listed} FROM {_ROWS[table]}"  # noqa: S608 - names of the plan
             f" WHERE ({mask_test(own)}) AND happened_at IS NOT NULL AND {_LIVE}"
@@ -131,16 +131,18 @@ def _base(plan: Plan, rules: Sequence[str], columns: dict[str, Sequence[Field]])
     return " UNION ALL ".join(queries)
 
 
-def _key(plan: Plan, table: Table, fields: Sequence[Field]) -> str:
-    kept = [plan.kept(table, field.name) for field in fields]
-    return kept[0] if len(kept) == 1 else f"hash({', '.join(kept) or '0'})"
+def _value(plan: Plan, table: Table, fields: Sequence[Field] | Field) -> str:
+    if isinstance(fields, Field):
+        return plan.kept(table, fields.name)
+    # What is absent together belongs together: this key is never null.
+    return f"hash({', '.join(plan.kept(table, field.name) for field in fields) or '0'})"
 
 
 def _correlated(plan: Plan, correlation: Correlation, number: int) -> str:
     """Requests whose sliding window reaches the threshold, and the others inside that window."""
-    columns: dict[str, Sequence[Field]] = {"cause": correlation.group_by}
+    columns: dict[str, Sequence[Field] | Field] = {"cause": correlation.group_by}
     if correlation.counted:
-        columns["counted"] = (correlation.counted,)
+        columns["counted"] = correlation.counted
     base = _base(plan, correlation.rules, columns)
     what = "DISTINCT counted" if correlation.kind is CountKind.VALUES else "*"
     window = f"INTERVAL {correlation.window_s} SECOND"
@@ -176,7 +178,7 @@ WHERE reached.is_inside
 
 def _first_seen(plan: Plan, rule: PlannedRule, first_seen: FirstSeen, number: int) -> str:
     """Requests that show a value which this history has not seen before, for an hour from its first sight."""
-    base = _base(plan, [rule.info.id], {"history": first_seen.by, "value": (first_seen.field,)})
+    base = _base(plan, [rule.info.id], {"history": first_seen.by, "value": first_seen.field})
     return f"""
 INSERT INTO hits
 WITH base AS (SELECT * FROM ({base}) WHERE value IS NOT NULL),

@@ -22,7 +22,7 @@ from kubewitness.detect.plan import Bit, Pass, Plan, PlannedRule, Table, mask_te
 from kubewitness.facts import BODY_FACTS, KEYS
 from kubewitness.model.event import BY_NAME
 from kubewitness.query.lower import field_text, fold, folded_columns, folded_name, lower
-from kubewitness.query.needs import ABSENT, ANYTHING, Needs, Trait, TraitKind, needs
+from kubewitness.query.needs import ABSENT, Needs, Trait, TraitKind, needs
 from kubewitness.query.predicate import fields_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def build_plan(pack: Pack) -> Plan:
     for rule in pack.rules:
         if rule.predicate is not None:
             need = needs(rule.predicate)
-            (always if need == ANYTHING else groups.setdefault(need, [])).append(rule)
+            (always if need.is_met_by_many else groups.setdefault(need, [])).append(rule)
     gated = [rule for rules in groups.values() for rule in rules]
     bits = {
         rule.info.id: Bit(table, *divmod(index, WORD_BITS))
@@ -181,6 +181,7 @@ def _gate(gates: dict[Needs, tuple[int, int]], word: int) -> exp.Expression:
     for column, values in (
         ("resource", [(need.resources, mask) for need, mask in own]),
         ("subresource", [(need.subresources, mask) for need, mask in own]),
+        ("actor_kind", [(need.actor_kinds, mask) for need, mask in own]),
     ):
         result = exp.BitwiseAnd(this=result, expression=_classify(column, values))
     return exp.BitwiseAnd(this=result, expression=_classify_traits([(need.traits, mask) for need, mask in own]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from kubewitness.model.event import Action
+from kubewitness.model.event import Action, ActorKind
 from kubewitness.query.predicate import And, Exists, Flag, Not, Number, Operator, Or, Text
 
 if TYPE_CHECKING:
@@ -46,12 +46,19 @@ class Needs:
         resources: resources.
         subresources: subresources; the empty text stands for none.
         traits: traits; an event may have several.
+        actor_kinds: kinds of actor; the empty text stands for none.
     """
 
     verbs: frozenset[str] | None = None
     resources: frozenset[str] | None = None
     subresources: frozenset[str] | None = None
     traits: frozenset[Trait] | None = None
+    actor_kinds: frozenset[str] | None = None
+
+    @property
+    def is_met_by_many(self) -> bool:
+        """Whether nothing rare is necessary: at most a kind of actor."""
+        return self == Needs(actor_kinds=self.actor_kinds)
 
     def both(self, other: Needs) -> Needs:
         """What is necessary when both are."""
@@ -60,6 +67,7 @@ class Needs:
             _narrow(self.resources, other.resources),
             _narrow(self.subresources, other.subresources),
             _fewer(self.traits, other.traits),
+            _narrow(self.actor_kinds, other.actor_kinds),
         )
 
     def either(self, other: Needs) -> Needs:
@@ -69,11 +77,13 @@ class Needs:
             _widen(self.resources, other.resources),
             _widen(self.subresources, other.subresources),
             _widen(self.traits, other.traits),
+            _widen(self.actor_kinds, other.actor_kinds),
         )
 
 
 ANYTHING = Needs()
-NOTHING = Needs(frozenset(), frozenset(), frozenset(), frozenset())
+NOTHING = Needs(frozenset(), frozenset(), frozenset(), frozenset(), frozenset())
+_ACTOR_KINDS = frozenset({*ActorKind, ABSENT})
 
 _WRITES = frozenset({"create", "update", "patch"})
 _WORKLOADS = frozenset(
@@ -131,6 +141,10 @@ def needs(predicate: Predicate) -> Needs:
             return result
         case Not(Exists(field)) if field.column.name == "subresource":
             return Needs(subresources=_NO_SUBRESOURCE)
+        case Not(Or(items)):
+            return needs(And(tuple(Not(item) for item in items)))
+        case Not(Text(field, Operator.EQUALS, value)) if field.column.name == "actor_kind":
+            return Needs(actor_kinds=_ACTOR_KINDS - {value.lower()})
         case Not():
             return ANYTHING
         case Text(field) | Exists(field) if field.column.name.startswith("impersonated_"):
@@ -161,8 +175,10 @@ def _needs_of_value(column: str, value: str) -> Needs:
             return Needs(traits=frozenset({Trait(TraitKind.USERNAME, value)}))
         case "actor":
             return Needs(traits=frozenset({Trait(TraitKind.ACTOR, value)}))
-        case "actor_kind" if value == "anonymous":
-            return Needs(traits=frozenset({Trait(TraitKind.ACTOR, _ANONYMOUS)}))
+        case "actor_kind" if value == ActorKind.ANONYMOUS:
+            return Needs(traits=frozenset({Trait(TraitKind.ACTOR, _ANONYMOUS)}), actor_kinds=frozenset({value}))
+        case "actor_kind":
+            return Needs(actor_kinds=frozenset({value}))
         case "action":
             return _ACTIONS[Action(value)] if value in set(Action) else NOTHING
         case _:

@@ -40,12 +40,13 @@ class SourceStream(io.RawIOBase):
 
     Attributes:
         failure: why the stream ended early, or None.
+        is_at_end: whether all bytes have been handed over.
     """
 
     def __init__(self, raw: _Bytes) -> None:
         super().__init__()
         self._raw = raw
-        self._is_at_end = False
+        self.is_at_end = False
         self.failure: str | None = None
 
     def readable(self) -> bool:
@@ -56,9 +57,9 @@ class SourceStream(io.RawIOBase):
         """Fill the buffer as far as there are bytes; 0 at the end, also after a failure."""
         view = memoryview(cast("bytearray", buffer)).cast("B")
         filled = 0
-        while filled < len(view) and not self._is_at_end:
+        while filled < len(view) and not self.is_at_end:
             data = self._read(len(view) - filled)
-            self._is_at_end = not data
+            self.is_at_end = not data
             view[filled : filled + len(data)] = data
             filled += len(data)
         return filled

@@ -27,13 +27,16 @@ SELECT
         ))
     END AS host_paths,
     CASE
-        WHEN contains(pod_specs, '"capabilities"') THEN kw_distinct(list_transform(
+        WHEN contains(pod_specs, '"capabilities"') AND contains(pod_specs, '"add"') THEN kw_distinct(list_transform(
             kw_in_containers(pod_specs, '.securityContext.capabilities.add[*]'),
             lambda capability: regexp_replace(upper(capability), '^CAP_', '')
         ))
     END AS capabilities,
     CASE
-        WHEN pod_specs IS NOT NULL THEN kw_distinct(kw_in_containers(pod_specs, '.image'))
+        -- A volume may have an image too, but that is an object.
+        WHEN pod_specs IS NOT NULL THEN kw_distinct(
+            list_filter(kw_in_containers(pod_specs, '.image'), lambda image: NOT starts_with(image, '{'))
+        )
     END AS images,
     CASE
         WHEN pod_specs IS NOT NULL THEN coalesce(
