@@ -30,9 +30,7 @@ def _write(
 ) -> Json:
     """A write with both bodies, at a namespace and name; `more` goes to `request`."""
     more = {"level": FULL, "code": 201 if verb == "create" else 200, **more}
-    return request(
-        actor, verb, resource, namespace=at[0], name=at[1], body=bodies[0], answer=bodies[1], **more
-    )
+    return request(actor, verb, resource, namespace=at[0], name=at[1], body=bodies[0], answer=bodies[1], **more)
 
 
 @CHANGES.recipe(110, variants=60)
@@ -54,9 +52,7 @@ def deployment_status_is_updated(cluster: Cluster) -> Json:
     """By its controller."""
     one, actor = cluster.workload(), cluster.controller("deployment-controller")
     sent, stored = deployment(one, stored=False), deployment(one)
-    return _write(
-        actor, "update", "apps/v1/deployments", (one.namespace, one.name), (sent, stored), sub="status"
-    )
+    return _write(actor, "update", "apps/v1/deployments", (one.namespace, one.name), (sent, stored), sub="status")
 
 
 @CHANGES.recipe(80, variants=60)
@@ -233,9 +229,7 @@ def logs_are_read(cluster: Cluster) -> Json:
     """By people, of a pod."""
     one = cluster.workload()
     query = f"container={one.name}&tailLines=200"
-    return request(
-        cluster.person(), "get", "v1/pods", namespace=one.namespace, name=one.pod, sub="log", query=query
-    )
+    return request(cluster.person(), "get", "v1/pods", namespace=one.namespace, name=one.pod, sub="log", query=query)
 
 
 @CHANGES.recipe(1.5, lasts_s=(3.0, 120.0))

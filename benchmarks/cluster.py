@@ -138,9 +138,7 @@ class Cluster:
         return Actor(
             f"system:node:{name}",
             ("system:nodes",),
-            extra={
-                "authentication.kubernetes.io/credential-id": [f"X509SHA256={name.encode().hex():0<64.64}"]
-            },
+            extra={"authentication.kubernetes.io/credential-id": [f"X509SHA256={name.encode().hex():0<64.64}"]},
             agent="kubelet/v1.33.5 (linux/amd64) kubernetes/9d37f7b",
         )
 
@@ -273,9 +271,7 @@ def request(
     Source: audit.k8s.io/v1 Event and what a kube-apiserver writes.
     """
     is_create = verb == "create" and sub is None
-    path, reference = _target(
-        resource, namespace, None if is_create else name, sub, versioned=verb == "update"
-    )
+    path, reference = _target(resource, namespace, None if is_create else name, sub, versioned=verb == "update")
     event: Json = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",

@@ -107,9 +107,7 @@ def _texts(seed: int, shape: Shape) -> Iterator[str]:
             now_us += int(draw.expovariate(EVENTS_PER_S) * 1e6)
             while pending[0][0] <= now_us:
                 ended_us, _, audit_id, received_us, text = heapq.heappop(pending)
-                yield _filled(
-                    text, audit_id, received_us, ended_us, version=version, bits=draw.getrandbits(128)
-                )
+                yield _filled(text, audit_id, received_us, ended_us, version=version, bits=draw.getrandbits(128))
             version += 1
             bits = draw.getrandbits(256)
             audit_id = _uuid(bits >> 128)
@@ -219,9 +217,7 @@ def main() -> None:
     """Read the arguments, write the log, print what was written as one JSON object."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--bytes", type=size, default=size("1GB"), help="size of the log, such as 50MB (default 1GB)"
-    )
+    parser.add_argument("--bytes", type=size, default=size("1GB"), help="size of the log, such as 50MB (default 1GB)")
     parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.PLAIN)
     parser.add_argument("-o", dest="output", type=Path, required=True, help="file to write")
     chosen = parser.parse_args()

@@ -42,9 +42,7 @@ def cluster_admin_is_given(cluster: Cluster) -> Json:
         "kind": "ClusterRoleBinding",
         "apiVersion": RBAC,
         "metadata": {"name": "helper-admin"},
-        "subjects": [
-            {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "guest@contoso.example"}
-        ],
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "guest@contoso.example"}],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
     }
     answer = {**body, "metadata": metadata("helper-admin", None)}

@@ -239,9 +239,7 @@ def template(workload: Workload) -> Json:
 
 def conditions(*types: str, at: str = NOW) -> list[Json]:
     """Status conditions, all true, without reasons."""
-    return [
-        {"type": name, "status": "True", "lastProbeTime": None, "lastTransitionTime": at} for name in types
-    ]
+    return [{"type": name, "status": "True", "lastProbeTime": None, "lastTransitionTime": at} for name in types]
 
 
 def pod_status(workload: Workload, node: str) -> Json:

@@ -145,9 +145,7 @@ def compared(log: Log, shape: Shape, program: list[str], rounds: int) -> dict[st
         "scan": figures(scans, log) | said,
         "ratio": round(median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
-        "rounds": [
-            {"floor": asdict(floor), "scan": asdict(scan)} for floor, scan in zip(floors, scans, strict=True)
-        ],
+        "rounds": [{"floor": asdict(floor), "scan": asdict(scan)} for floor, scan in zip(floors, scans, strict=True)],
     }
 
 
@@ -257,14 +255,10 @@ def main() -> None:
     parser.add_argument("--bytes", type=size, default=size("1GB"), help="size of the log (default 1GB)")
     parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.PLAIN)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="measured rounds, after one to warm up (default 5)"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one to warm up (default 5)")
     parser.add_argument("--large", action="store_true", help="also scan 5 GB once, for its peak memory")
     parser.add_argument("--no-jq", action="store_true", help="leave out the run of jq")
-    parser.add_argument(
-        "--scan-command", default=COMMAND, help="program to measure (default: this environment's)"
-    )
+    parser.add_argument("--scan-command", default=COMMAND, help="program to measure (default: this environment's)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the generated log")
     parser.add_argument("--json", type=Path, help="file for the figures")
     chosen = parser.parse_args()

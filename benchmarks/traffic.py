@@ -89,9 +89,7 @@ def node_reports_its_status(cluster: Cluster) -> Json:
             "conditions": node_conditions(),
         }
     }
-    return request(
-        cluster.node(name), "patch", "v1/nodes", name=name, sub="status", query="timeout=10s", body=body
-    )
+    return request(cluster.node(name), "patch", "v1/nodes", name=name, sub="status", query="timeout=10s", body=body)
 
 
 @TRAFFIC.recipe(40, variants=16)
@@ -150,9 +148,7 @@ def access_is_reviewed(cluster: Cluster) -> Json:
     }
     kind = {"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1"}
     managed = [{"manager": "kubelet", "operation": "Update", "time": NOW, "fieldsV1": fields({"spec": spec})}]
-    reason = (
-        'RBAC: allowed by ClusterRoleBinding "system:metrics-server" of ClusterRole "system:metrics-server"'
-    )
+    reason = 'RBAC: allowed by ClusterRoleBinding "system:metrics-server" of ClusterRole "system:metrics-server"'
     return request(
         actor,
         "create",
@@ -188,9 +184,7 @@ def _read(weight: float, verb: str, resources: tuple[str, ...], level: str, who:
         resource = cluster.random.choice(resources)
         is_global = resource.endswith(("/nodes", "/namespaces"))
         named = verb == "get" or (level == META and verb == "watch")
-        name = (
-            cluster.node_name() if is_global else one.pod if resource == "v1/pods" else f"{one.name}-config"
-        )
+        name = cluster.node_name() if is_global else one.pod if resource == "v1/pods" else f"{one.name}-config"
         query = {
             "get": "",
             "list": "limit=500&resourceVersion=0",

@@ -124,9 +124,7 @@ def rules_page() -> str:
     parts = [
         _NOTE,
         "# The builtin rules\n",
-        f"{len(rules)} rules: "
-        + ", ".join(f"{count} {each.value}" for each, count in counts.items())
-        + ".\n",
+        f"{len(rules)} rules: " + ", ".join(f"{count} {each.value}" for each, count in counts.items()) + ".\n",
         _RULES_ARE,
     ]
     families = [(family, list(members)) for family, members in groupby(rules, key=_family)]
@@ -174,9 +172,7 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
-def commands(
-    parent: App = app, words: tuple[str, ...] = ("kubewitness",)
-) -> Iterator[tuple[tuple[str, ...], App]]:
+def commands(parent: App = app, words: tuple[str, ...] = ("kubewitness",)) -> Iterator[tuple[tuple[str, ...], App]]:
     """Every command that can be run, with the words that run it."""
     for name in sorted(name for name in parent if not name.startswith("-")):
         command = parent[name]

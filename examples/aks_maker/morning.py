@@ -93,11 +93,7 @@ def _record_control_plane(log: Recorder) -> None:
     for begin in _every(log, 2400):
         for number, name in enumerate(people.NODES):
             target = Target("nodes", name=name)
-            body = {
-                "metadata": {
-                    "labels": {"kubernetes.azure.com/consolidated-additional-properties": uid_of(name)}
-                }
-            }
+            body = {"metadata": {"labels": {"kubernetes.azure.com/consolidated-additional-properties": uid_of(name)}}}
             answer = {"kind": "Node", "apiVersion": "v1", **body, "spec": {"podCIDR": "10.244.0.0/24"}}
             query = "fieldManager=kubectl-label"
             log.request(
@@ -142,17 +138,13 @@ def _record_nodes(log: Recorder) -> None:
             log.request(at, kubelet, "update", lease, query="timeout=10s", identity=_identity(log, lease))
         for at in _every(log, 300):
             kinds = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
-            body = {
-                "status": {"conditions": [{"type": kind, "lastHeartbeatTime": second(at)} for kind in kinds]}
-            }
+            body = {"status": {"conditions": [{"type": kind, "lastHeartbeatTime": second(at)} for kind in kinds]}}
             target = Target("nodes", name=name, subresource="status")
             log.request(at, kubelet, "patch", target, query="timeout=10s", body=body)
         for at in _every(log, 480):
             _review_access(log, at, kubelet, people.AMA_LOGS, name)
         for at in _every(log, 600):
-            log.request(
-                at, kubelet, "create", Target("tokenreviews", group="authentication.k8s.io"), code=201
-            )
+            log.request(at, kubelet, "create", Target("tokenreviews", group="authentication.k8s.io"), code=201)
         for at in _every(log, 1500):
             for account in ("ama-logs", "csi-azuredisk-node-sa"):
                 target = Target("serviceaccounts", "kube-system", account, "token")
@@ -176,9 +168,7 @@ def _review_access(log: Recorder, at: float, reviewer: Actor, subject: Actor, no
     }
     answer = {**body, "status": {"allowed": True, "reason": subject.allowed_by}}
     target = Target("subjectaccessreviews", group="authorization.k8s.io")
-    log.request(
-        at, reviewer, "create", target, code=201, body={**body, "status": {"allowed": False}}, answer=answer
-    )
+    log.request(at, reviewer, "create", target, code=201, body={**body, "status": {"allowed": False}}, answer=answer)
 
 
 def _record_add_ons(log: Recorder) -> None:
@@ -220,9 +210,7 @@ def _record_gitops(log: Recorder) -> None:
         status = Target("kustomizations", "flux-system", "shop", "status", "kustomize.toolkit.fluxcd.io")
         log.request(at + 0.6, people.FLUX, "patch", status, query="fieldManager=gotk-kustomize-controller")
         source = Target("gitrepositories", "flux-system", "shop", "status", "source.toolkit.fluxcd.io")
-        log.request(
-            at - 2.1, people.FLUX_SOURCE, "patch", source, query="fieldManager=gotk-source-controller"
-        )
+        log.request(at - 2.1, people.FLUX_SOURCE, "patch", source, query="fieldManager=gotk-source-controller")
 
 
 def _manifest(target: Target) -> dict[str, object]:
@@ -261,9 +249,7 @@ def _record_pipeline(log: Recorder, at: float, tag: str) -> None:
     log.request(at + 0.9, people.CI, "get", application)
     log.request(at + 1.4, people.CI, "get", Target("configmaps", "shop", "catalog-settings"))
     image = {
-        "spec": {
-            "template": {"spec": {"containers": [{"name": "catalog", "image": f"{REGISTRY}/catalog:{tag}"}]}}
-        }
+        "spec": {"template": {"spec": {"containers": [{"name": "catalog", "image": f"{REGISTRY}/catalog:{tag}"}]}}}
     }
     query = "dryRun=All&fieldManager=kubectl-set"
     log.request(at + 2.6, people.CI, "patch", application, query=query, body=image)
@@ -282,9 +268,7 @@ def _record_people(log: Recorder) -> None:
                 log.request(at + 5, actor, "get", Target("deployments", "shop", "cart", group="apps"))
             if log.random.random() < 0.5:
                 target = Target("pods", "shop", people.STOREFRONT_POD, "log")
-                log.request(
-                    at + 11, actor, "get", target, query="container=storefront&tailLines=200", lasts_s=0.2
-                )
+                log.request(at + 11, actor, "get", target, query="container=storefront&tailLines=200", lasts_s=0.2)
     refused = (
         (clock(8, 19, 12), people.DANA, "list", Target("secrets", "kube-system")),
         (clock(9, 2, 44), people.LI, "list", Target("nodes")),

@@ -51,9 +51,7 @@ def service_account(
 
 def controller(name: str) -> Actor:
     """One of the controllers of kube-controller-manager: its own service account, from the control plane."""
-    agent = (
-        f"kube-controller-manager/{KUBERNETES} (linux/amd64) {BUILD}/system:serviceaccount:kube-system:{name}"
-    )
+    agent = f"kube-controller-manager/{KUBERNETES} (linux/amd64) {BUILD}/system:serviceaccount:kube-system:{name}"
     role = f"system:controller:{name}"
     reason = binding(role, role, f'ServiceAccount "{name}/kube-system"')
     actor = service_account("kube-system", name, agent, address="172.31.20.43", allowed_by=reason)
@@ -87,18 +85,14 @@ def entra(name: str, assignment: str, agent: str = KUBECTL, address: str = OFFIC
 
 
 KUBE_CONTROLLER_MANAGER = aks(f"kube-controller-manager/{KUBERNETES} (linux/amd64) {BUILD}/leader-election")
-KUBE_SCHEDULER_LEASE = aks(
-    f"kube-scheduler/{KUBERNETES} (linux/amd64) {BUILD}/leader-election", "172.31.20.44"
-)
+KUBE_SCHEDULER_LEASE = aks(f"kube-scheduler/{KUBERNETES} (linux/amd64) {BUILD}/leader-election", "172.31.20.44")
 KUBE_SCHEDULER = aks(f"kube-scheduler/{KUBERNETES} (linux/amd64) {BUILD}/scheduler", "172.31.20.44")
 CLOUD_CONTROLLER = aks("cloud-controller-manager/v1.33.3 (linux/amd64) kubernetes/$Format", "172.31.35.83")
 AUTOSCALER = aks("cluster-autoscaler/v0.0.0 (linux/amd64) kubernetes/$Format", "172.31.35.83")
 CSI_RESIZER = aks("csi-resizer/v0.0.0 (linux/amd64) kubernetes/$Format", "172.31.30.22")
 CSI_ATTACHER = aks("Go-http-client/2.0", "172.31.30.22")
 AKS_KUBECTL = aks(f"kubectl/{KUBERNETES} (linux/amd64) {BUILD}", "127.0.0.1")
-METRICS_SCRAPER = Actor(
-    "hcpService", ("system:masters", AUTHENTICATED), "172.31.42.20", "Prometheus/2.54.1", ""
-)
+METRICS_SCRAPER = Actor("hcpService", ("system:masters", AUTHENTICATED), "172.31.42.20", "Prometheus/2.54.1", "")
 PROBE = Actor(
     "readinessChecker",
     (AUTHENTICATED,),
@@ -140,9 +134,7 @@ FLUX = service_account(
     "flux-system",
     "kustomize-controller",
     "kustomize-controller/v0.0.0 (linux/amd64) kubernetes/$Format",
-    allowed_by=binding(
-        "cluster-reconciler", "cluster-admin", 'ServiceAccount "kustomize-controller/flux-system"'
-    ),
+    allowed_by=binding("cluster-reconciler", "cluster-admin", 'ServiceAccount "kustomize-controller/flux-system"'),
 )
 FLUX_SOURCE = service_account(
     "flux-system",

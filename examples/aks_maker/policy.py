@@ -141,17 +141,11 @@ RULES: tuple[tuple[Callable[[Asked], bool], Recording], ...] = (
     ),
     (lambda it: it.is_kube_event, NOTHING),
     (
-        lambda it: (
-            it.is_by_node
-            and it.verb in {"update", "patch"}
-            and it.resource in {"nodes/status", "pods/status"}
-        ),
+        lambda it: it.is_by_node and it.verb in {"update", "patch"} and it.resource in {"nodes/status", "pods/status"},
         REQUEST,
     ),
     (
-        lambda it: (
-            it.verb == "deletecollection" and it.username.endswith(":kube-system:namespace-controller")
-        ),
+        lambda it: it.verb == "deletecollection" and it.username.endswith(":kube-system:namespace-controller"),
         REQUEST,
     ),
     (lambda it: not it.target.group and it.resource in SENSITIVE, METADATA),

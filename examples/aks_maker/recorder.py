@@ -212,9 +212,7 @@ class Recorder:
         """What is told in full seconds did not happen on the full second."""
         return at + self.random.uniform(0.01, 0.4) if at == int(at) else at
 
-    def denied(
-        self, at: float, actor: Actor, verb: str, target: Target, *, because: str = "", **more: Any
-    ) -> str:
+    def denied(self, at: float, actor: Actor, verb: str, target: Target, *, because: str = "", **more: Any) -> str:
         """Record a request that the authorizer refused; returns the auditID."""
         what = f"{target.resource}.{target.group}" if target.group else target.resource
         what = f'{what} "{target.name}"' if target.name else what
@@ -227,9 +225,7 @@ class Recorder:
         failure = Failure(403, "Forbidden", message, forbidden_because=because)
         return self.request(at, actor, verb, target, failure=failure, **more)
 
-    def _write(
-        self, at: float, event: dict[str, Any], received: dict[str, str], notes: Mapping[str, str]
-    ) -> None:
+    def _write(self, at: float, event: dict[str, Any], received: dict[str, str], notes: Mapping[str, str]) -> None:
         event = {**event, **received, "stageTimestamp": micro(at)}
         if notes:
             event["annotations"] = dict(sorted(notes.items()))

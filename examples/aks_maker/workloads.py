@@ -36,27 +36,19 @@ class Workloads:
         log = self.log
         target = Target("deployments", namespace, app, group="apps")
         change = {
-            "spec": {
-                "template": {
-                    "spec": {"containers": [{"name": app, "image": f"{objects.REGISTRY}/{app}:{tag}"}]}
-                }
-            }
+            "spec": {"template": {"spec": {"containers": [{"name": app, "image": f"{objects.REGISTRY}/{app}:{tag}"}]}}}
         }
         made = objects.stored(
             objects.deployment(namespace, app, tag, replicas), log.new_version(), at - 9e6, "kubectl-set"
         )
         query = "fieldManager=kubectl-set"
-        log.request(
-            at, people.CI, "patch", target, query=query, body=change, answer=made, remarks=GATEKEEPER_PASS
-        )
+        log.request(at, people.CI, "patch", target, query=query, body=change, answer=made, remarks=GATEKEEPER_PASS)
         digest, old = self._suffix(10), self._suffix(10)
         revision = objects.replica_set(namespace, app, tag, replicas, digest)
         answer = objects.stored(revision, log.new_version(), at, MANAGER)
         owner = people.controller("deployment-controller")
         sets = Target("replicasets", namespace, f"{app}-{digest}", group="apps")
-        log.request(
-            at + 0.1, owner, "create", sets, code=201, body=revision, answer=answer, remarks=GATEKEEPER_PASS
-        )
+        log.request(at + 0.1, owner, "create", sets, code=201, body=revision, answer=answer, remarks=GATEKEEPER_PASS)
         for number in range(replicas):
             at += 4 + number
             labels = {"app.kubernetes.io/name": app, "pod-template-hash": digest}
@@ -67,13 +59,9 @@ class Workloads:
                 objects.pod(namespace, name, labels, objects.app_spec(app, tag), by),
                 "replicaset-controller",
             )
-            self._touch_status(
-                at + 3, "replicasets", f"{app}-{digest}", namespace, by="replicaset-controller"
-            )
+            self._touch_status(at + 3, "replicasets", f"{app}-{digest}", namespace, by="replicaset-controller")
             self._touch_status(at + 3.2, "deployments", app, namespace, by="deployment-controller")
-            endpoints = Target(
-                "endpointslices", namespace, f"{app}-{uid_of(app)[:5]}", group="discovery.k8s.io"
-            )
+            endpoints = Target("endpointslices", namespace, f"{app}-{uid_of(app)[:5]}", group="discovery.k8s.io")
             log.request(at + 3.3, people.controller("endpointslice-controller"), "update", endpoints)
             gone = objects.pod(
                 namespace, f"{app}-{old}-{self._suffix(5)}", labels, objects.app_spec(app, "previous"), by
@@ -160,6 +148,4 @@ class Workloads:
         counts = {"succeeded": 1} if resource == "jobs" else {"replicas": 2, "readyReplicas": 1}
         body = {"kind": kind, "apiVersion": f"{group}/v1", "metadata": metadata, "status": counts}
         target = Target(resource, namespace, name, "status", group)
-        self.log.request(
-            at, people.controller(by), "update", target, body=body, answer=body, identity=identity
-        )
+        self.log.request(at, people.controller(by), "update", target, body=body, answer=body, identity=identity)

@@ -97,9 +97,7 @@ def _make_report() -> Report:
     odd = make_rule(None, rule_id="odd-agent", title="Odd user agent", severity=Severity.INFORMATIONAL)
     robot = {"username": "system:serviceaccount:shop:ci", "actor": "system:serviceaccount:shop:ci"}
     alerts = (
-        build_alert(
-            make_rule("opened a shell in {object}"), [make_event(n, SHELL) for n in range(1, 4)], count=3
-        ),
+        build_alert(make_rule("opened a shell in {object}"), [make_event(n, SHELL) for n in range(1, 4)], count=3),
         build_alert(
             grant,
             [
@@ -130,9 +128,7 @@ def _make_report() -> Report:
                     200 + n,
                     ALICE | robot | {"verb": "list", "resource": name, "code": 403, "allowed": False},
                 )
-                for n, name in enumerate(
-                    ("secrets", "pods", "nodes", "configmaps", "roles", "leases", "jobs")
-                )
+                for n, name in enumerate(("secrets", "pods", "nodes", "configmaps", "roles", "leases", "jobs"))
             ],
             count=1234,
         ),
@@ -177,9 +173,7 @@ def _make_report() -> Report:
         first_at=START,
         last_at=START + timedelta(hours=1, microseconds=5),
         rules=41,
-        remarks=(
-            "The log holds no get or list requests: reads, and shells by newer clients, cannot be seen.",
-        ),
+        remarks=("The log holds no get or list requests: reads, and shells by newer clients, cannot be seen.",),
         duration_s=1.25,
     )
 

@@ -54,9 +54,7 @@ def test_who_is_not_known_is_said_plainly(
     assert explain(rule_of(None), [turned_away], count=1) == (
         "somebody without valid credentials tried to read /api, and was refused (401)"
     )
-    assert (
-        explain(rule_of("acted"), [event_of(1, {})], count=1) == "somebody whom the log does not name acted"
-    )
+    assert explain(rule_of("acted"), [event_of(1, {})], count=1) == "somebody whom the log does not name acted"
 
 
 def test_stages_of_one_request_are_one_result(
@@ -187,9 +185,7 @@ TEMPLATES = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(DETAILS, max_size=4), TEMPLATES)
-def test_explaining_never_raises_and_never_says_none(
-    details: list[dict[str, Any]], template: str | None
-) -> None:
+def test_explaining_never_raises_and_never_says_none(details: list[dict[str, Any]], template: str | None) -> None:
     severity, kind, rule_class = Severity.LOW, RuleKind.SINGLE, RuleClass.CORE
     rule = RuleInfo("r", "R", "", severity, kind, rule_class, (), (), (), template, "", (), "r.yml")
     events = [AlertEvent(None, None, "-", None, None, each) for each in details]

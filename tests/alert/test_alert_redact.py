@@ -245,9 +245,7 @@ BODIES: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("body", "redacted"), [case[1:] for case in BODIES], ids=[case[0] for case in BODIES]
-)
+@pytest.mark.parametrize(("body", "redacted"), [case[1:] for case in BODIES], ids=[case[0] for case in BODIES])
 def test_bodies_lose_their_secrets_only(body: Any, redacted: Any) -> None:
     before = json.dumps(body)
     assert redact_body(body) == redacted
@@ -310,9 +308,7 @@ def test_identifiers_stay_as_they_are() -> None:
         "allowed": True,
         "object_uid": "0b1f6471-1bf0-4dda-aec3-cb9272f09590",
         "annotations": '{"authorization.k8s.io/reason": "RBAC: allowed by ClusterRoleBinding x"}',
-        "user_extra": {
-            "authentication.kubernetes.io/credential-id": ["JTI=0b1f6471-1bf0-4dda-aec3-cb9272f09590"]
-        },
+        "user_extra": {"authentication.kubernetes.io/credential-id": ["JTI=0b1f6471-1bf0-4dda-aec3-cb9272f09590"]},
     }
     assert Redactor().details(details) == details
 

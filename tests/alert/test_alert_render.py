@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from kubewitness.model.rule import RuleInfo
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-RAW = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]"
-)  # all controls but the newline, and direction marks
+RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")  # all controls but the newline, and direction marks
 
 
 class Terminal(io.StringIO):
@@ -89,9 +87,7 @@ def test_json_follows_the_contract(report: Report) -> None:
     answer = json.loads(rendered(report, "json"))
     assert set(answer) == {"summary", "ledger", "alerts", "matches"}
     ledger = answer["ledger"]
-    assert ledger["read"] == sum(
-        ledger[key] for key in ("events", "partial", "duplicates", "other", "rejected")
-    )
+    assert ledger["read"] == sum(ledger[key] for key in ("events", "partial", "duplicates", "other", "rejected"))
     assert set(ledger["first_rejected"]) == {"reason", "origin"}
     promised = (
         "rule_id title severity catalogue techniques cluster actor source_ips user_agents object "
@@ -113,17 +109,13 @@ def test_json_without_matches_has_no_list_of_them(report: Report) -> None:
 def test_lines_are_matches_when_there_are_matches_else_alerts(report: Report) -> None:
     matches = [json.loads(line) for line in rendered(report, "ndjson").splitlines()]
     assert [match["audit_id"] for match in matches] == ["00000000-0000-4000-8000-000000000001"]
-    alerts = [
-        json.loads(line) for line in rendered(dataclasses.replace(report, matches=()), "ndjson").splitlines()
-    ]
+    alerts = [json.loads(line) for line in rendered(dataclasses.replace(report, matches=()), "ndjson").splitlines()]
     assert [alert["rule_id"] for alert in alerts] == [alert.rule_id for alert in report.alerts]
 
 
 def test_csv_cells_are_no_formulas(report: Report, rule_of: Callable[..., RuleInfo]) -> None:
     starts = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\uff1d1", "|calc", '"=1')
-    alerts = tuple(
-        dataclasses.replace(build_alert(rule_of("acted"), [], count=1), actor=start) for start in starts
-    )
+    alerts = tuple(dataclasses.replace(build_alert(rule_of("acted"), [], count=1), actor=start) for start in starts)
     rows = list(csv.DictReader(io.StringIO(rendered(dataclasses.replace(report, alerts=alerts), "csv"))))
     assert tuple(rows[0]) == COLUMNS
     assert all(row["actor"].startswith(("'", "\\")) for row in rows)
@@ -197,9 +189,7 @@ def test_a_page_runs_no_script_but_its_own(report: Report, hostile: str) -> None
 def test_a_page_loads_nothing(report: Report) -> None:
     page = Page(rendered(report, "html"))
     loading = {"src", "href", "xlink:href", "action", "poster", "data", "srcset", "background"}
-    assert [
-        (name, value) for name, value in page.attributes if name in loading and not value.startswith("#")
-    ] == []
+    assert [(name, value) for name, value in page.attributes if name in loading and not value.startswith("#")] == []
     assert not {"link", "iframe", "img", "object", "embed", "base", "form"} & set(page.tags)
     assert "@import" not in rendered(report, "html")
     assert "default-src 'none'" in page.policy
@@ -209,15 +199,11 @@ def test_hostile_text_stays_text_wherever_it_stands(
     report: Report, rule_of: Callable[..., RuleInfo], event_of: Callable[..., AlertEvent]
 ) -> None:
     hostile = '"><img src=x onerror=alert(1)>{{ 7*7 }}</script><!--'
-    details: dict[str, Any] = dict.fromkeys(
-        ("cluster", "username", "actor", "namespace", "name", "verb"), hostile
-    )
+    details: dict[str, Any] = dict.fromkeys(("cluster", "username", "actor", "namespace", "name", "verb"), hostile)
     details |= {"resource": hostile, "source_ip": hostile, "user_agent": hostile, "request_object": hostile}
     event = dataclasses.replace(event_of(1, details), audit_id=hostile, source=hostile, stage=hostile)
     alert = build_alert(rule_of(None, rule_id=hostile, title=hostile), [event], count=1)
-    text = rendered(
-        dataclasses.replace(report, alerts=(alert,), clusters=(hostile,), remarks=(hostile,)), "html"
-    )
+    text = rendered(dataclasses.replace(report, alerts=(alert,), clusters=(hostile,), remarks=(hostile,)), "html")
     assert "<img" not in text
     assert "{{ 7*7 }}" in text
     assert Page(text).tags.count("script") == 1
@@ -243,9 +229,7 @@ def test_a_page_of_many_alerts_stays_small(report: Report) -> None:
 
 def test_the_chart_stacks_events_and_holds_no_text_of_the_log(report: Report, hostile: str) -> None:
     rows = bins(report.alerts)
-    assert sum(int(row["high"]) - int(row["low"]) for row in rows) == sum(
-        len(alert.events) for alert in report.alerts
-    )
+    assert sum(int(row["high"]) - int(row["low"]) for row in rows) == sum(len(alert.events) for alert in report.alerts)
     drawing = draw(report.alerts)
     assert drawing is not None
     assert "var(--critical)" in drawing
@@ -253,9 +237,7 @@ def test_the_chart_stacks_events_and_holds_no_text_of_the_log(report: Report, ho
     assert "<script" not in drawing
 
 
-def test_there_is_no_chart_without_times(
-    rule_of: Callable[..., RuleInfo], event_of: Callable[..., AlertEvent]
-) -> None:
+def test_there_is_no_chart_without_times(rule_of: Callable[..., RuleInfo], event_of: Callable[..., AlertEvent]) -> None:
     event = dataclasses.replace(event_of(1, {}), at=None)
     assert draw([build_alert(rule_of(None), [event], count=1)]) is None
     assert draw([]) is None

@@ -91,9 +91,7 @@ def test_the_azure_shapes_wrap_the_same_events(tmp_path: Path, log: Path, shape:
     assert len(records) == told["events"]
     logs = [record["properties"]["log"].removesuffix("\n") for record in records]
     assert logs == log.read_text().splitlines()[: len(logs)]
-    assert all(
-        record["category"] == "kube-audit" and datetime.fromisoformat(record["time"]) for record in records
-    )
+    assert all(record["category"] == "kube-audit" and datetime.fromisoformat(record["time"]) for record in records)
 
 
 def unwrap(line: dict[str, Any]) -> list[dict[str, Any]]:

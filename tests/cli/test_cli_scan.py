@@ -126,7 +126,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "message", "hint"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
-def test_wrong_usage_is_explained_without_a_traceback(words: tuple[str, ...], message: str, hint: str, scan: Scan) -> None:
+def test_wrong_usage_is_explained_without_a_traceback(
+    words: tuple[str, ...], message: str, hint: str, scan: Scan
+) -> None:
     code, out, err = scan(*words)
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
@@ -164,12 +166,27 @@ def test_json_is_one_object(scan: Scan, dirty: Path) -> None:
     assert ledger["first_rejected"]["origin"] == f"{dirty}:3"
     assert ledger["first_rejected"]["reason"]
     (alert,) = report["alerts"]
-    assert (alert["rule_id"], alert["severity"], alert["actor"], alert["count"]) == ("secret-read", "high", "eve", 1)
+    assert (alert["rule_id"], alert["severity"], alert["actor"], alert["count"]) == (
+        "secret-read",
+        "high",
+        "eve",
+        1,
+    )
     assert (alert["catalogue"], alert["techniques"], alert["cluster"]) == (["E01"], ["T1552.007"], None)
     assert (alert["first_at"], alert["last_at"]) == ("2026-11-17T08:00:00.000000Z",) * 2
-    assert (alert["source_ips"], alert["user_agents"], alert["object"]) == (["203.0.113.7"], ["curl/8.5"], "secrets/shop/db")
+    assert (alert["source_ips"], alert["user_agents"], alert["object"]) == (
+        ["203.0.113.7"],
+        ["curl/8.5"],
+        "secrets/shop/db",
+    )
     assert alert["events"] == [
-        {"audit_id": "a-1", "stage": "ResponseComplete", "source": str(dirty), "line": 1, "at": "2026-11-17T08:00:00.000000Z"}
+        {
+            "audit_id": "a-1",
+            "stage": "ResponseComplete",
+            "source": str(dirty),
+            "line": 1,
+            "at": "2026-11-17T08:00:00.000000Z",
+        }
     ]
     assert "eve" in alert["explanation"]
 
@@ -306,6 +323,7 @@ def test_help_of_scan_shows_examples() -> None:
     done = run_command("scan", "--help")
     assert done.returncode == 0
     assert "kubewitness scan audit.log" in done.stdout
+    assert "kubewitness scan - --format json" in done.stdout
 
 
 def test_the_version_is_told() -> None:

@@ -70,9 +70,7 @@ def test_list_as_json_has_the_promised_keys(run: Run) -> None:
     code, out, _ = run("list", "--format", "json")
     rules = json.loads(out)
     assert code == 0
-    assert {tuple(rule) for rule in rules} == {
-        ("id", "title", "severity", "class", "catalogue", "techniques", "kind")
-    }
+    assert {tuple(rule) for rule in rules} == {("id", "title", "severity", "class", "catalogue", "techniques", "kind")}
     exec_rule = next(rule for rule in rules if rule["id"] == "exec-into-pod")
     assert (exec_rule["class"], exec_rule["kind"], exec_rule["catalogue"]) == ("core", "single", ["B01"])
     assert not [rule for rule in rules if rule["id"].endswith("-base")]
@@ -157,9 +155,7 @@ def test_a_failing_case_is_named_with_its_file(run: Run, tmp_path: Path) -> None
         ("a list", "should alert, but does not"),
         ("should be silent", "should not alert, but does"),
     ]
-    assert {failure["path"] for failure in outcome["failures"]} == {
-        str(tmp_path / "secrets-at-night.test.yaml")
-    }
+    assert {failure["path"] for failure in outcome["failures"]} == {str(tmp_path / "secrets-at-night.test.yaml")}
 
 
 def test_a_rule_with_too_few_cases_fails(run: Run, tmp_path: Path) -> None:
@@ -223,9 +219,7 @@ def test_lint_collects_all_errors_with_file_line_and_hint(run: Run, tmp_path: Pa
         ("d.yml", None, "not-loaded"),
     ]
     assert answer["issues"][0]["hint"] == "did you mean `objectRef.resource`?"
-    assert {tuple(issue) for issue in answer["issues"]} == {
-        ("severity", "code", "message", "path", "line", "hint")
-    }
+    assert {tuple(issue) for issue in answer["issues"]} == {("severity", "code", "message", "path", "line", "hint")}
 
 
 def test_lint_warns_of_verbs_that_no_event_has(run: Run, tmp_path: Path) -> None:

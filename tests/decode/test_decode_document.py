@@ -21,8 +21,7 @@ def decode(text: bytes) -> list[Outcome]:
 
 def summary(outcomes: list[Outcome]) -> list[str]:
     return [
-        f"{outcome.line} "
-        + (("partial" if outcome.partial else "event") if isinstance(outcome, Event) else "no event")
+        f"{outcome.line} " + (("partial" if outcome.partial else "event") if isinstance(outcome, Event) else "no event")
         for outcome in outcomes
     ]
 

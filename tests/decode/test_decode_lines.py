@@ -23,9 +23,7 @@ def lines(text: bytes) -> list[Outcome]:
 def summary(outcomes: list[Outcome]) -> list[str]:
     """Say of each outcome what it is and where: `1 event`, `2 partial`, `3 rejected`."""
     kinds = [
-        ("partial" if outcome.partial else "event")
-        if isinstance(outcome, Event)
-        else type(outcome).__name__.lower()
+        ("partial" if outcome.partial else "event") if isinstance(outcome, Event) else type(outcome).__name__.lower()
         for outcome in outcomes
     ]
     return [f"{outcome.line} {kind}" for outcome, kind in zip(outcomes, kinds, strict=True)]
@@ -226,9 +224,7 @@ def test_a_damaged_record_never_loses_its_neighbours(data: st.DataObject) -> Non
     """One byte of a record is replaced or taken out; the lines before and after it stay events."""
     record = HEAD + b',"user":{"groups":["x","y"]},"responseStatus":{"code":201},"userAgent":"a \\" b"}'
     at = data.draw(st.integers(0, len(record) - 1))
-    byte = data.draw(
-        st.sampled_from([b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\0", b"\xff", b"x"])
-    )
+    byte = data.draw(st.sampled_from([b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\0", b"\xff", b"x"]))
     damaged = record[:at] + byte + record[at + 1 :]
     outcomes = lines(b"\n".join([GOOD, damaged, GOOD]))
     found = summary(outcomes)

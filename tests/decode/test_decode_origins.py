@@ -86,9 +86,7 @@ def test_paths_are_read_as_the_api_server_reads_them() -> None:
         uri, info = request["uri"], request["info"]
         assert isinstance(uri, str)
         assert isinstance(info, dict)
-        if (
-            "/v1/watch?" in f"{uri}?"
-        ):  # the old prefix with nothing after it: a resource request without resource
+        if "/v1/watch?" in f"{uri}?":  # the old prefix with nothing after it: a resource request without resource
             continue
         expected = {name: info[name] for name in names if info[name]} if info["isResourceRequest"] else None
         assert object_of_path(uri, str(info["verb"])) == expected, uri

@@ -48,9 +48,7 @@ def test_a_sample_decodes(name: str) -> None:
     ways = [decode_document(io.BytesIO(text)), decode_lines(enumerate(text.split(b"\n"), 1))]
     for way in ways:
         counts = Counter(
-            ("partial" if outcome.partial else "event")
-            if isinstance(outcome, Event)
-            else type(outcome).__name__
+            ("partial" if outcome.partial else "event") if isinstance(outcome, Event) else type(outcome).__name__
             for outcome in way
         )
         found = (layout, counts["event"], counts["partial"], counts["Other"])

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     Scan = Callable[..., Report]
 
 START = datetime(2026, 11, 17, 8, 0)  # noqa: DTZ001 - times in the model are naive UTC
-HEAD: dict[str, Any] = {"title": "A rule", "logsource": {"product": "kubernetes", "service": "audit"}, "level": "low"}
+HEAD: dict[str, Any] = {
+    "title": "A rule",
+    "logsource": {"product": "kubernetes", "service": "audit"},
+    "level": "low",
+}
 GETS: dict[str, Any] = {"s": {"verb": "get"}, "condition": "s"}
 
 
@@ -32,8 +36,19 @@ def single(name: str = "gets", detection: dict[str, Any] = GETS, **own: Any) -> 
 
 def counting(*, generate: bool = False, level: str = "high", **own: Any) -> list[Rule]:
     """Three requests of one actor within a minute, but for what `own` changes."""
-    count = {"type": "event_count", "rules": ["gets"], "group-by": ["actor"], "timespan": "1m", "condition": {"gte": 3}}
-    correlation = {"title": "Many", "name": "many", "level": level, "correlation": count | own | {"generate": generate}}
+    count = {
+        "type": "event_count",
+        "rules": ["gets"],
+        "group-by": own.pop("group_by", ["actor"]),
+        "timespan": "1m",
+        "condition": {"gte": 3},
+    }
+    correlation = {
+        "title": "Many",
+        "name": "many",
+        "level": level,
+        "correlation": count | own | {"generate": generate},
+    }
     base = HEAD | {"name": "gets", "detection": GETS}
     return parse_rules(yaml.safe_dump_all([base, correlation]), "many.yml")
 
@@ -65,8 +80,10 @@ def alerts_of(scan_events: Scan, rules: list[Rule], *events: dict[str, Any], **o
     return sorted(seconds_of(alert) for alert in alerts)
 
 
-def alerts_by_actor(scan_events: Scan, rules: list[Rule], cases: dict[str, list[dict[str, Any]]]) -> dict[str, list[list[float]]]:
-    """The seconds of the events of each alert, of cases that are scanned together, each with an actor of its own."""
+def alerts_by_actor(
+    scan_events: Scan, rules: list[Rule], cases: dict[str, list[dict[str, Any]]]
+) -> dict[str, list[list[float]]]:
+    """The seconds of each alert's events, of cases that are scanned together, each with an actor of its own."""
     events = [event | {"user": {"username": case}} for case, several in cases.items() for event in several]
     random.Random(7).shuffle(events)  # noqa: S311 - any order will do
     found: dict[str, list[list[float]]] = {case: [] for case in cases}
@@ -104,7 +121,10 @@ def test_requests_are_counted_in_sliding_windows(
 
 
 def test_each_group_is_counted_apart(scan_events: Scan) -> None:
-    events = [at(second, actor) for second in (0, 1, 2) for actor in ("alice", "bob")] + [at(3, "carol"), at(4, "carol")]
+    events = [at(second, actor) for second in (0, 1, 2) for actor in ("alice", "bob")] + [
+        at(3, "carol"),
+        at(4, "carol"),
+    ]
     report = scan_events(counting(), events)
     assert sorted(str(alert.actor) for alert in report.alerts) == ["alice", "bob"]
     assert [alert.count for alert in report.alerts] == [3, 3]
@@ -117,12 +137,14 @@ def test_an_absent_value_is_a_group_of_its_own(scan_events: Scan) -> None:
 
 def test_without_groups_all_count_together(scan_events: Scan) -> None:
     events = [at(0, "alice"), at(1, "bob"), at(2, "carol")]
-    assert alerts_of(scan_events, counting(**{"group-by": []}), *events) == [[0, 1, 2]]
+    assert alerts_of(scan_events, counting(group_by=[]), *events) == [[0, 1, 2]]
 
 
 def test_stages_of_one_request_count_once(scan_events: Scan) -> None:
     stages = ("ResponseStarted", "ResponseComplete")
-    twice = [at(0, auditID="same", stage=stage) for stage in stages] + [at(1, auditID="next", stage=stage) for stage in stages]
+    twice = [at(0, auditID="same", stage=stage) for stage in stages] + [
+        at(1, auditID="next", stage=stage) for stage in stages
+    ]
     assert alerts_of(scan_events, counting(), *twice) == []
     (alert,) = scan_events(counting(), [*twice, at(2)]).alerts
     assert alert.count == 3
@@ -147,7 +169,10 @@ def test_events_without_a_time_do_not_count(scan_events: Scan) -> None:
 def test_the_base_of_a_count_is_silent_unless_wanted(scan_events: Scan) -> None:
     events = [at(0), at(1), at(2), at(0, "bob")]
     assert {alert.rule_id for alert in scan_events(counting(), events).alerts} == {"many"}
-    assert {alert.rule_id for alert in scan_events(counting(generate=True), events).alerts} == {"many", "gets"}
+    assert {alert.rule_id for alert in scan_events(counting(generate=True), events).alerts} == {
+        "many",
+        "gets",
+    }
 
 
 def names_at(*pairs: tuple[float, str | None]) -> list[dict[str, Any]]:
@@ -179,7 +204,13 @@ def test_distinct_values_are_counted_in_sliding_windows(
 
 def test_a_count_over_several_base_rules_adds_them_up(scan_events: Scan) -> None:
     other = {"s": {"verb": "list"}, "condition": "s"}
-    count = {"type": "event_count", "rules": ["gets", "lists"], "group-by": ["actor"], "timespan": "1m", "condition": {"gt": 2}}
+    count = {
+        "type": "event_count",
+        "rules": ["gets", "lists"],
+        "group-by": ["actor"],
+        "timespan": "1m",
+        "condition": {"gt": 2},
+    }
     documents = [
         HEAD | {"name": "gets", "detection": GETS},
         HEAD | {"name": "lists", "detection": other},
@@ -258,7 +289,11 @@ def test_each_actor_and_each_rule_has_an_alert_of_its_own(scan_events: Scan) -> 
 
 
 def test_where_nobody_authenticated_the_address_stands_for_the_actor(scan_events: Scan) -> None:
-    events = [at(0, None, sourceIPs=["1.1.1.1"]), at(1, None, sourceIPs=["2.2.2.2"]), at(2, None, sourceIPs=["1.1.1.1"])]
+    events = [
+        at(0, None, sourceIPs=["1.1.1.1"]),
+        at(1, None, sourceIPs=["2.2.2.2"]),
+        at(2, None, sourceIPs=["1.1.1.1"]),
+    ]
     assert alerts_of(scan_events, single(), *events) == [[0, 2], [1]]
 
 
@@ -290,7 +325,9 @@ def test_a_period_has_its_beginning_and_not_its_end(
     since: float | None, until: float | None, expected: list[list[float]], scan_events: Scan
 ) -> None:
     moments = {
-        name: START + timedelta(seconds=second) for name, second in (("since", since), ("until", until)) if second is not None
+        name: START + timedelta(seconds=second)
+        for name, second in (("since", since), ("until", until))
+        if second is not None
     }
     assert alerts_of(scan_events, single(), at(0), at(10), at(20), **moments) == expected
 
@@ -300,7 +337,10 @@ def test_a_count_looks_back_before_the_period(scan_events: Scan) -> None:
     assert alerts_of(scan_events, counting(), *events, since=START + timedelta(seconds=15)) == [[20]]
 
 
-@pytest.mark.parametrize(("minimum", "left"), [(Severity.INFORMATIONAL, 2), (Severity.LOW, 2), (Severity.MEDIUM, 1), (Severity.CRITICAL, 0)])
+@pytest.mark.parametrize(
+    ("minimum", "left"),
+    [(Severity.INFORMATIONAL, 2), (Severity.LOW, 2), (Severity.MEDIUM, 1), (Severity.CRITICAL, 0)],
+)
 def test_alerts_below_a_severity_are_left_out(minimum: Severity, left: int, scan_events: Scan) -> None:
     rules = counting(generate=True)
     report = scan_events(rules, [at(0), at(1), at(2)], min_severity=minimum)

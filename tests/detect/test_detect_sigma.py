@@ -32,9 +32,7 @@ HEAD: dict[str, Any] = {
 
 
 def text_of(row: Mapping[str, Any], **own: Any) -> str:
-    detection = {"condition": "s"} | {
-        key: value for key, value in row.items() if key not in {"case", "matches"}
-    }
+    detection = {"condition": "s"} | {key: value for key, value in row.items() if key not in {"case", "matches"}}
     return yaml.safe_dump(HEAD | {"detection": detection} | own, sort_keys=False)
 
 
@@ -44,7 +42,10 @@ def judged(scan_events: Scan) -> dict[str, set[str]]:
     rules = [rule for row in ROWS for rule in parse_rules(text_of(row, name=row["case"]), "a.yml")]
     names = list(TABLE["events"])
     matches = scan_events(rules, list(TABLE["events"].values())).matches
-    return {row["case"]: {names[match.line - 1] for match in matches if match.rule_id == row["case"] and match.line} for row in ROWS}
+    return {
+        row["case"]: {names[match.line - 1] for match in matches if match.rule_id == row["case"] and match.line}
+        for row in ROWS
+    }
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["case"] for row in ROWS])
@@ -137,9 +138,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("row", "message", "hint"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
-)
+@pytest.mark.parametrize(("row", "message", "hint"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_a_rule_that_cannot_be_meant_is_refused(row: dict[str, Any], message: str, hint: str | None) -> None:
     with pytest.raises(RuleError) as caught:
         parse_rules(text_of(row), "folder/x.yml")

@@ -50,11 +50,7 @@ def pack() -> Pack:
 
 
 def missing(pack: Pack, *attributes: str) -> list[tuple[str, str]]:
-    return [
-        (rule.info.id, name)
-        for rule, name in product(pack.alerting, attributes)
-        if not getattr(rule.info, name)
-    ]
+    return [(rule.info.id, name) for rule, name in product(pack.alerting, attributes) if not getattr(rule.info, name)]
 
 
 def test_every_rule_alerts_on_its_matching_cases_only() -> None:
@@ -68,9 +64,7 @@ def test_there_are_at_least_thirty_rules(pack: Pack) -> None:
 
 
 def test_every_rule_says_what_why_and_what_next(pack: Pack) -> None:
-    assert (
-        missing(pack, "title", "description", "false_positives", "explain", "next_steps", "techniques") == []
-    )
+    assert missing(pack, "title", "description", "false_positives", "explain", "next_steps", "techniques") == []
 
 
 def test_catalogue_ids_are_a_letter_and_two_digits(pack: Pack) -> None:
@@ -93,10 +87,7 @@ def test_explanations_name_only_what_an_event_can_have(pack: Pack) -> None:
 
 
 def test_a_file_holds_one_rule_that_alerts_and_is_named_like_it(files: list[RuleFile]) -> None:
-    named = [
-        ([rule.info.id for rule in file.rules if rule.alerts], PurePosixPath(file.path).stem)
-        for file in files
-    ]
+    named = [([rule.info.id for rule in file.rules if rule.alerts], PurePosixPath(file.path).stem) for file in files]
     assert [pair for pair in named if pair[0] != [pair[1]]] == []
 
 

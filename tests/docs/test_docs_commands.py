@@ -51,9 +51,7 @@ def _is_runnable(command: tuple[str, ...]) -> bool:
 
 TUTORIAL = _commands(ROOT / "docs/tutorial.md")
 RUNNABLE = sorted({command for _, command in ALL if _is_runnable(command)})
-SHOWN = [
-    command for command in RUNNABLE if command in TUTORIAL and command[0] == "scan" and "-o" not in command
-]
+SHOWN = [command for command in RUNNABLE if command in TUTORIAL and command[0] == "scan" and "-o" not in command]
 
 
 @pytest.fixture
@@ -85,9 +83,7 @@ def test_a_documented_command_parses(page: Path, command: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("command", RUNNABLE, ids=" ".join)
-def test_a_documented_command_runs(
-    command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_documented_command_runs(command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = app(list(command), exit_on_error=False, print_error=False, result_action="return_value")
     out, err = capsys.readouterr()
     assert not result, err or out

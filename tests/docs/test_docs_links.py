@@ -27,9 +27,7 @@ def test_there_are_pages_to_look_at() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_of_a_page_resolve(page: Path) -> None:
-    broken = [
-        link for link in LINK.findall(_without_code(page.read_text("utf-8"))) if not _resolves(page, link)
-    ]
+    broken = [link for link in LINK.findall(_without_code(page.read_text("utf-8"))) if not _resolves(page, link)]
     assert broken == []
 
 
@@ -54,9 +52,7 @@ def _resolves(page: Path, link: str) -> bool:
 
 def _anchors(page: Path) -> set[str]:
     """Anchors as GitHub makes them: lower case, spaces to hyphens, other marks gone."""
-    headings = re.findall(
-        r"^#+ +(.+?) *$", _without_code(page.read_text("utf-8"), inline=False), re.MULTILINE
-    )
+    headings = re.findall(r"^#+ +(.+?) *$", _without_code(page.read_text("utf-8"), inline=False), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

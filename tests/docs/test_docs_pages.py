@@ -59,9 +59,7 @@ def pages(generate: ModuleType) -> dict[Path, str]:
 
 
 def test_generated_pages_are_up_to_date(pages: dict[Path, str]) -> None:
-    stale = [
-        path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text
-    ]
+    stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     assert not stale, f"run `make docs`: {stale}"
 
 
@@ -110,9 +108,7 @@ def test_the_contract_of_json_has_no_key_that_is_not_there(root: Path) -> None:
     page = (root / "docs/reference/report-formats.md").read_text("utf-8")
     section = page.partition("\n### alerts\n")[2].partition("\n### ")[0]
     documented = {
-        key
-        for line in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
-        for key in re.findall(r"`(\w+)`", line)
+        key for line in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", line)
     }
     assert documented == set(alert_fields(replace(ALERT, count=2)))
 

@@ -57,9 +57,7 @@ def test_there_is_one_blob_for_each_hour_and_they_stay_small() -> None:
     assert sum(content.count(b"\n") for content in blobs.values()) in range(2_000, 4_000)
 
 
-def test_every_audit_id_of_the_story_is_in_the_log(
-    records: list[dict[str, Any]], story: list[dict[str, Any]]
-) -> None:
+def test_every_audit_id_of_the_story_is_in_the_log(records: list[dict[str, Any]], story: list[dict[str, Any]]) -> None:
     text = "\n".join(record["properties"]["log"] for record in records)
     told = [audit_id for step in story for audit_id in step["audit_ids"]]
     assert [audit_id for audit_id in told if f'"auditID":"{audit_id}"' not in text] == []
@@ -72,9 +70,7 @@ def test_every_request_from_the_attackers_address_is_told(
     told = {audit_id for step in story for audit_id in step["audit_ids"]}
     events = [event for event in map(event_of, records) if event]
     seen = {event["auditID"] for event in events if event["sourceIPs"] == ["203.0.113.77"]}
-    cut = {
-        record["properties"]["log"].split('"auditID":"')[1][:36] for record in records if not event_of(record)
-    }
+    cut = {record["properties"]["log"].split('"auditID":"')[1][:36] for record in records if not event_of(record)}
     assert seen | cut == told
 
 
@@ -113,9 +109,7 @@ def test_the_audit_policy_of_aks_shows_in_what_is_missing(records: list[dict[str
     assert secrets
     assert {event["level"] for event in secrets} == {"Metadata"}
     assert not any("requestObject" in event or "responseObject" in event for event in secrets)
-    assert not any(
-        event["user"]["username"] == "aksService" and event["verb"] in {"get", "list"} for event in events
-    )
+    assert not any(event["user"]["username"] == "aksService" and event["verb"] in {"get", "list"} for event in events)
     received = [event for event in events if event["stage"] == "RequestReceived"]
     assert {event["objectRef"]["resource"] for event in received} == {"events"}
 

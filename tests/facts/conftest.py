@@ -38,7 +38,7 @@ def derive(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Derive:
     def facts_of(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         file = folder / "events.ndjson"
         file.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-        select = "SELECT " + ", ".join(f'"{name}"' for name in FACT_NAMES) + " FROM events"
+        select = "SELECT " + ", ".join(f'"{name}"' for name in FACT_NAMES) + " FROM events"  # noqa: S608 - names of facts
         query = reading_query(select, shape=EngineShape.PLAIN, paths=[str(file)])
         return engine.rows(query.sql, query.parameters)
 

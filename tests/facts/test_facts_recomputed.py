@@ -43,7 +43,11 @@ def writes_of(log: Path) -> Iterator[dict[str, Any]]:
 
 def documents_of(event: Mapping[str, Any]) -> list[Document]:
     response, request = event.get("responseObject"), event.get("requestObject")
-    if isinstance(response, dict) and response.get("kind") not in {"Status", "PartialObjectMetadata", "Table"}:
+    if isinstance(response, dict) and response.get("kind") not in {
+        "Status",
+        "PartialObjectMetadata",
+        "Table",
+    }:
         return [response]
     if isinstance(request, list):
         patched = [operation for operation in request if operation["op"] in {"add", "replace"}]
@@ -141,5 +145,13 @@ def test_facts_of_a_real_log_are_those_computed_plainly(derive: Derive) -> None:
         expected = expected_of(event)
         assert {name: facts[name] for name in expected} == expected, event["auditID"]
         seen.update(name for name, value in expected.items() if value is not None)
-    never = {"host_pid", "host_ipc", "host_network", "privileged", "role_ref", "subjects", "role_verbs"} - set(seen)
+    never = {
+        "host_pid",
+        "host_ipc",
+        "host_network",
+        "privileged",
+        "role_ref",
+        "subjects",
+        "role_verbs",
+    } - set(seen)
     assert not never

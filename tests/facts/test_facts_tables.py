@@ -31,7 +31,11 @@ def cases_of(name: str) -> tuple[dict[str, Any], ...]:
     return tuple({**row, "event": {**common, **row.get("event", {})}} for row in table["rows"])
 
 
-ROWS = [pytest.param(name, number, id=f"{name}: {row['case']}") for name in NAMES for number, row in enumerate(cases_of(name))]
+ROWS = [
+    pytest.param(name, number, id=f"{name}: {row['case']}")
+    for name in NAMES
+    for number, row in enumerate(cases_of(name))
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,16 @@ def test_an_empty_event_gives_no_facts(derive: Derive) -> None:
 
 
 def test_a_null_in_every_place_gives_no_facts(derive: Derive) -> None:
-    tops = ("auditID", "verb", "requestURI", "user", "impersonatedUser", "sourceIPs", "userAgent", "objectRef")
+    tops = (
+        "auditID",
+        "verb",
+        "requestURI",
+        "user",
+        "impersonatedUser",
+        "sourceIPs",
+        "userAgent",
+        "objectRef",
+    )
     more = ("responseStatus", "requestObject", "responseObject", "annotations", "requestReceivedTimestamp")
     (facts,) = derive([dict.fromkeys((*tops, *more))])
     assert {name: value for name, value in facts.items() if value is not None} == CLAIMS

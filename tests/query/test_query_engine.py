@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kubewitness.query.engine import Engine, EngineError, with_floors
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_an_error_of_the_engine_is_one_line_of_ours(tmp_path: Path) -> None:

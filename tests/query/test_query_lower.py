@@ -54,7 +54,11 @@ EVENT: dict[str, Any] = {
             "nothing": None,
             "none": [],
             "containers": [
-                {"image": "nginx:1", "ports": [{"containerPort": 80}, {"containerPort": 8443}], "args": ["-c", "id"]},
+                {
+                    "image": "nginx:1",
+                    "ports": [{"containerPort": 80}, {"containerPort": 8443}],
+                    "args": ["-c", "id"],
+                },
                 {"image": "Sidecar:2", "securityContext": {"privileged": True}},
             ],
         },
@@ -88,7 +92,11 @@ CASES: list[tuple[str, Predicate, bool]] = [
     ("regular expression anywhere", text("userAgent", r"v\d+\.\d+", Operator.REGEX, cased=True), True),
     ("regular expression heeds case", text("userAgent", r"KUBECTL", Operator.REGEX, cased=True), False),
     ("regular expression without case", text("userAgent", r"KUBECTL", Operator.REGEX), True),
-    ("a class of a regular expression keeps its capital", text("verb", r"^\S+$", Operator.REGEX, cased=True), True),
+    (
+        "a class of a regular expression keeps its capital",
+        text("verb", r"^\S+$", Operator.REGEX, cased=True),
+        True,
+    ),
     ("one of a list", text("user.groups", "system:authenticated"), True),
     ("none of a list", text("user.groups", "system"), False),
     ("part of one of a list", text("user.groups", "Authentic", Operator.CONTAINS), True),
@@ -138,9 +146,17 @@ CASES: list[tuple[str, Predicate, bool]] = [
     # two fields
     ("same", Same(find_field("objectRef.name"), find_field("requestObject.metadata.name")), True),
     ("not the same", Same(find_field("objectRef.name"), find_field("objectRef.namespace")), False),
-    ("part of the other", Same(find_field("requestURI"), find_field("objectRef.name"), Operator.ENDS_WITH), False),
+    (
+        "part of the other",
+        Same(find_field("requestURI"), find_field("objectRef.name"), Operator.ENDS_WITH),
+        False,
+    ),
     ("a number and text", Same(find_field("responseStatus.code"), find_field("objectRef.name")), False),
-    ("absent twice is not the same", Same(find_field("objectRef.subresource"), find_field("responseStatus.reason")), False),
+    (
+        "absent twice is not the same",
+        Same(find_field("objectRef.subresource"), find_field("responseStatus.reason")),
+        False,
+    ),
     # keywords
     ("keyword in a body", Keyword("SIDECAR"), True),
     ("keyword nowhere", Keyword("mimikatz"), False),
@@ -203,7 +219,10 @@ ADDRESSES = [
 
 
 def test_addresses_are_inside_networks_or_not(ask: Ask) -> None:
-    rows = ask("SELECT kw_address(source_ip) AS number, source_ip FROM events", [{"sourceIPs": [ip]} for ip, _, _ in ADDRESSES])
+    rows = ask(
+        "SELECT kw_address(source_ip) AS number, source_ip FROM events",
+        [{"sourceIPs": [ip]} for ip, _, _ in ADDRESSES],
+    )
     assert len(rows) == len(ADDRESSES)
     tests = [InNetwork(find_field("source_ip"), ip_network(network)) for _, network, _ in ADDRESSES]
     columns = ", ".join(f"{lower(test).sql('duckdb')} AS c{number}" for number, test in enumerate(tests))

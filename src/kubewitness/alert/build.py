@@ -46,9 +46,7 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> 
         cluster=_only(each.get("cluster") for each in details),
         actor=_only(each.get("actor") for each in details),
         source_ips=tuple(source_addresses(details)),
-        user_agents=tuple(
-            dict.fromkeys(str(each["user_agent"]) for each in details if each.get("user_agent"))
-        ),
+        user_agents=tuple(dict.fromkeys(str(each["user_agent"]) for each in details if each.get("user_agent"))),
         objects=tuple(dict.fromkeys(each.path for each in distinct_objects(details))),
         first_at=min(times, default=None),
         last_at=max(times, default=None),
@@ -61,9 +59,7 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> 
 
 def order_alerts(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
     """Order alerts as reports show them: worst first, then by time (without a time last), then by rule."""
-    return tuple(
-        sorted(alerts, key=lambda each: (-each.severity.rank, each.first_at or _NEVER, each.rule_id))
-    )
+    return tuple(sorted(alerts, key=lambda each: (-each.severity.rank, each.first_at or _NEVER, each.rule_id)))
 
 
 def _position(event: AlertEvent) -> tuple[datetime, str, int]:

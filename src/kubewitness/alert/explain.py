@@ -91,15 +91,11 @@ def unknown_placeholders(template: str) -> set[str]:
 
 def source_addresses(details: Details) -> list[str]:
     """Distinct addresses that the server observed itself: of several in one event, only the last is."""
-    found = (
-        each.get("source_ip") or next(iter(reversed(each.get("source_ips") or ())), None) for each in details
-    )
+    found = (each.get("source_ip") or next(iter(reversed(each.get("source_ips") or ())), None) for each in details)
     return list(dict.fromkeys(str(address) for address in found if address))
 
 
-def listed(
-    values: Sequence[str], noun: str = "more", nouns: str = "more", *, most: int = _MOST_LISTED
-) -> str:
+def listed(values: Sequence[str], noun: str = "more", nouns: str = "more", *, most: int = _MOST_LISTED) -> str:
     """List values in words: "a, b and c"; beyond `most` of them "a, b, c and 4 more"."""
     shown = [shorten(value) for value in values[:most]]
     more = len(values) - len(shown)
@@ -119,9 +115,7 @@ def _who(details: Details, results: Sequence[Result], names: set[str]) -> str:
     known = list(dict.fromkeys(user for user in found if user))
     if not known:
         is_turned_away = bool(results) and all(result.code == UNAUTHENTICATED for result in results)
-        return (
-            "somebody without valid credentials" if is_turned_away else "somebody whom the log does not name"
-        )
+        return "somebody without valid credentials" if is_turned_away else "somebody whom the log does not name"
     assumed = _distinct(details, "impersonated_username")
     if len(known) == 1 and assumed and not names & {"impersonated_username", "impersonated_groups", "actor"}:
         groups = [group for group in _distinct(details, "impersonated_groups") if group == "system:masters"]
@@ -172,9 +166,7 @@ def _role(details: Details) -> str | None:
     names = [f"{kind} {name}" if kind else str(name) for kind, name in dict.fromkeys(pairs) if name]
     if not names:
         roles = [each for each in distinct_objects(details) if each.resource in {"roles", "clusterroles"}]
-        names = [
-            f"{singular(each.resource).replace('role', 'Role')} {each.bare}" for each in roles if each.name
-        ]
+        names = [f"{singular(each.resource).replace('role', 'Role')} {each.bare}" for each in roles if each.name]
     return listed(names) if names else None
 
 

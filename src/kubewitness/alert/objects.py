@@ -119,11 +119,7 @@ class Object:
             return f"{singular(self.resource)} {self.name}{self._where}"
         inside = f" in namespace {self.namespace}" if self.namespace else ""
         if self.is_collection:
-            return (
-                f"{plural(self.resource)}{inside}"
-                if inside
-                else f"all {plural(self.resource)} of the cluster"
-            )
+            return f"{plural(self.resource)}{inside}" if inside else f"all {plural(self.resource)} of the cluster"
         return _with_article(singular(self.resource)) + inside
 
 

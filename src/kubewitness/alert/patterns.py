@@ -218,9 +218,7 @@ def _keep_lead(match: re.Match[str]) -> str:
     return (match.groupdict().get("keep") or "") + MARK
 
 
-_NAME_AND_SIGN = re.compile(
-    r"(?<![\w.-])(?P<name>[\w.-]{1,200})(?P<quote>[\"']?)(?P<sign>\s{0,4}(?:=|:)\s{0,4})"
-)
+_NAME_AND_SIGN = re.compile(r"(?<![\w.-])(?P<name>[\w.-]{1,200})(?P<quote>[\"']?)(?P<sign>\s{0,4}(?:=|:)\s{0,4})")
 _VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|\[redacted\]|[^\s\"'&,;|)}\]]+")
 _REFERENCE = re.compile(
     r"\$\(.*|\$\{\w+\}?|\$[A-Z_][A-Z0-9_]*|\$\(\w+\)|[@<]?(?:~|\.{0,2})/[A-Za-z][\w./-]*|file:.*"

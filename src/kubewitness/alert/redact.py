@@ -79,9 +79,7 @@ def _redact_word(word: str, previous: str, programs: set[str]) -> str:
     if not bare or bare == MARK:
         return word
     follows_flag = _FLAG.fullmatch(previous) is not None and is_secret_name(previous)
-    follows_option = any(
-        name in programs and previous in options for name, options in _NEXT_IS_SECRET.items()
-    )
+    follows_option = any(name in programs and previous in options for name, options in _NEXT_IS_SECRET.items())
     if (follows_flag or follows_option) and not bare.startswith("-") and not is_reference(bare):
         return MARK
     for name, option in _REST_IS_SECRET.items():

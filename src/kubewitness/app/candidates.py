@@ -62,12 +62,13 @@ class SecondPass:
             read = []
         if read == [(len(copied.rows),)]:
             self._engine.run("INSERT INTO candidate_rows SELECT unnest($rows)", {"rows": copied.rows})
-        elif len(rows) > 1:
+            self.unjudged += len(rows) - len(copied.rows)
+            return
+        if read:  # nobody can say which row is which
+            self._engine.run("INSERT INTO candidate_rows SELECT NULL FROM range($count)", {"count": read[0][0]})
+        if len(rows) > 1:
             middle = len(rows) // 2
             self._judge(rows[:middle])
             self._judge(rows[middle:])
-            return
         else:
             self.unjudged += 1
-            return
-        self.unjudged += len(rows) - len(copied.rows)

@@ -8,9 +8,11 @@ reused Audit-ID could hide behind another.
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.detect.matching import CUT_TWINS
+from kubewitness.detect.matching import CREATE_CUT_TWINS, CUT_TWINS
 from kubewitness.model.event import API
 
 if TYPE_CHECKING:
@@ -20,28 +22,47 @@ if TYPE_CHECKING:
     from kubewitness.query.engine import Engine
 
 _COLUMNS = [column.name for column in API]
+_AROUND = ["cluster", "logged_at"]
 _JSON = frozenset(column.name for column in API if column.type == "JSON")
+
+_DELAY = timedelta(minutes=15)
+"""How far the time that an envelope gives may be from the event's own."""
 
 
 def find_cut_duplicates(engine: Engine, evidence: Evidence) -> None:
     """Add to the table `duplicates` the cut records that are the same as another record."""
-    twins = engine.run(CUT_TWINS)
-    if not twins:
-        return
-    events = evidence.events({row for cut, twin, _, _ in twins for row in (cut, twin)}, _COLUMNS)
+    engine.run(CREATE_CUT_TWINS)
     settled: set[int] = set()
-    for cut, twin, is_whole, same_time in twins:
-        if cut in settled or twin in settled or not (is_whole or same_time):
-            continue
-        if cut in events and twin in events and is_beginning(events[cut], events[twin]):
-            settled.add(cut)
+    for batch in count():
+        twins = engine.run(CUT_TWINS, {"batch": batch})
+        if not twins:
+            break
+        events = evidence.events({row for cut, twin, _, _ in twins for row in (cut, twin)}, _COLUMNS + _AROUND)
+        for cut, twin, is_whole, same_time in twins:
+            if cut in settled or twin in settled or not (is_whole or same_time):
+                continue
+            if cut in events and twin in events and is_same(events[cut], events[twin]):
+                settled.add(cut)
     if settled:
         engine.run("INSERT INTO duplicates SELECT unnest($rows)", {"rows": sorted(settled)})
 
 
-def is_beginning(cut: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether everything that a salvaged event says stands in the other one too (columns of the events table)."""
-    return all(name in other and _is_part(_value(name, value), _value(name, other[name])) for name, value in cut.items())
+def is_same(cut: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a salvaged event is the beginning of another one (columns of the events table, without nulls).
+
+    It is when all that it says stands in the other one too, of the same cluster and about the same time as far as the
+    records say.
+    """
+    if cut.get("cluster") != other.get("cluster") and "cluster" in cut and "cluster" in other:
+        return False
+    times = [other[name] for name in ("stage_at", "request_received_at", "logged_at") if name in other]
+    if "logged_at" in cut and times and abs(cut["logged_at"] - times[0]) > _DELAY:
+        return False
+    return all(
+        name in other and _is_part(_value(name, cut[name]), _value(name, other[name]))
+        for name in _COLUMNS
+        if name in cut
+    )
 
 
 def _value(name: str, value: Any) -> Any:

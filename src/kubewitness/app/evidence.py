@@ -42,7 +42,12 @@ class Copied:
     def query(self, select: str, above: Sequence[tuple[str, str]] = ()) -> ReadingQuery:
         """A query over the events of these lines."""
         return reading_query(
-            select, shape=self.shape, paths=[self.path], cluster=self.cluster, line_bytes=self.longest, above=above
+            select,
+            shape=self.shape,
+            paths=[self.path],
+            cluster=self.cluster,
+            line_bytes=self.longest,
+            above=above,
         )
 
 
@@ -110,9 +115,7 @@ class Evidence:
             for row, event in zip(copied.rows, events, strict=True)
         }
 
-    def _read_halves(
-        self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]
-    ) -> dict[int, dict[str, Any]]:
+    def _read_halves(self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
         """Read in two halves what cannot be read at once; a single row that cannot be read is missing."""
         if len(wanted) > 1:
             halves = [wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]]

@@ -47,7 +47,7 @@ class Part:
         lines: where its records stand in the source, when that is known already.
         first_record: record of the file with which the part begins.
         places: where the records of the file stand, in a file of several parts.
-        bytes: how long the part is in such a file.
+        length: bytes of the part in such a file.
     """
 
     path: str
@@ -58,13 +58,13 @@ class Part:
     lines: LineMap | None = None
     first_record: int = 0
     places: LineMap | None = None
-    bytes: int = 0
+    length: int = 0
 
     @property
     def size(self) -> int:
         """Bytes it has now; 0 when it is gone."""
         if self.places is not None:
-            return self.bytes
+            return self.length
         try:
             return os.stat(self.path).st_size  # noqa: PTH116 - paths are text here
         except OSError:

@@ -81,9 +81,7 @@ def check_cases(folder: Path | None = None) -> Outcome:
     """
     files = read_rule_files([folder] if folder else [], builtin=folder is None)
     if not files:
-        raise UsageError(
-            "no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml"
-        )
+        raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
     known = {rule.info.id: rule for file in files for rule in file.rules}
     failures: list[Failure] = []
     trials: list[_Trial] = []
@@ -122,9 +120,7 @@ def _count_failures(file: RuleFile) -> Iterator[Failure]:
     meant = [(case, rule_of(case, file)) for case in cases]
     for case, rule in meant:
         if rule is None:
-            yield Failure(
-                case.rule_id, file.cases_path, case.about, "is about a rule that this file does not have"
-            )
+            yield Failure(case.rule_id, file.cases_path, case.about, "is about a rule that this file does not have")
     for rule in file.rules:
         if not rule.alerts:
             continue
@@ -159,9 +155,7 @@ def _run(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[Failur
 
 def _keeps_to_its_cluster(rule: Rule) -> bool:
     """Whether what a rule counts never crosses clusters."""
-    fields = (
-        rule.correlation.group_by if rule.correlation else rule.first_seen.by if rule.first_seen else None
-    )
+    fields = rule.correlation.group_by if rule.correlation else rule.first_seen.by if rule.first_seen else None
     return fields is None or any(field.column.name == "cluster" for field in fields)
 
 
@@ -185,9 +179,7 @@ def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterat
     for number, trial in enumerate(trials):
         case, rule_id = trial.case, trial.rule.info.id
         if number in unread:
-            yield Failure(
-                rule_id, case.path, case.about, f"an event of the case cannot be read: {unread[number]}"
-            )
+            yield Failure(rule_id, case.path, case.about, f"an event of the case cannot be read: {unread[number]}")
         elif case.is_match != ((number, rule_id) in alerted):
             message = "should alert, but does not" if case.is_match else "should not alert, but does"
             yield Failure(rule_id, case.path, case.about, message)

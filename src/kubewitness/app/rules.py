@@ -260,9 +260,7 @@ def lint_rules(folder: Path) -> list[Issue]:
     """
     own = read_rule_files([folder], builtin=False)
     if not own:
-        raise UsageError(
-            "no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml"
-        )
+        raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
     issues: list[Issue] = []
     taken: dict[str, str] = {}
     for file in own:
@@ -301,9 +299,7 @@ def _lint_file(file: RuleFile, taken: dict[str, str]) -> Iterator[Issue]:
 def _lint_rule(rule: Rule, file: RuleFile) -> Iterator[Issue]:
     for name in sorted(unknown_placeholders(rule.info.explain or "")):
         message = f"`explain` names `{name}`, which no event has"
-        yield _issue(
-            file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ..."
-        )
+        yield _issue(file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ...")
     for test in _texts(rule.predicate) if rule.predicate else ():
         if test.field.column.name == "verb" and test.operator is Operator.EQUALS:
             yield from _lint_verb(file, test.value.lower())

@@ -114,7 +114,9 @@ class _Scan:
         )
         if not reading.sources:
             reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-            raise UnreadableError(f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs")
+            raise UnreadableError(
+                f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
+            )
         self._engine.run(CREATE_DUPLICATES)
         find_cut_duplicates(self._engine, evidence)
         for statement in hits_sql(self._plan):
@@ -152,7 +154,9 @@ class _Scan:
 
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match], set[str]]:
         hits = self._engine.rows(GROUPED)
-        groups = [list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))]
+        groups = [
+            list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
+        ]
         shown = _DETAILED_EVENTS if len(hits) > _ALL_DETAILED else len(hits)
         detailed = {row["event"] for group in groups for row in group[:shown]}
         further = {row["event"] for row in hits} - detailed

@@ -12,10 +12,11 @@ app = App(
     name="kubewitness",
     help="Ask Kubernetes audit logs who did what, whether it was allowed, and what they could not see.",
     version=__version__,
+    help_format="plaintext",  # markdown takes as long to import as all the rest
     help_epilogue="Short alias: kw. Data goes to stdout, everything else to stderr; NO_COLOR is honoured.",
 )
-app.command("kubewitness.cli.scan:scan")
-app.command("kubewitness.cli.rules:app", name="rules")
+app.command("kubewitness.cli.scan:scan", name="scan", help="Read audit logs in any shape and report what happened.")
+app.command("kubewitness.cli.rules:app", name="rules", help="List, show and test rules.")
 
 EXIT_MET = 1
 EXIT_UNUSABLE = 2
@@ -29,6 +30,9 @@ def main() -> None:
         result = app(exit_on_error=False, print_error=False)
     except KubewitnessError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is the front end
+        sys.exit(EXIT_UNUSABLE)
+    except CycloptsError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_UNUSABLE)
     except CycloptsError as error:
         words = " ".join(("kubewitness", *(error.command_chain or ())))

@@ -75,9 +75,7 @@ def list_(
         _print_table(names, ([rule[name] for name in names] for rule in listed))
 
 
-@app.command(
-    help_epilogue=_examples("show exec-into-pod", "show exec-into-pod --yaml > my-rules/exec-into-pod.yml")
-)
+@app.command(help_epilogue=_examples("show exec-into-pod", "show exec-into-pod --yaml > my-rules/exec-into-pod.yml"))
 def show(
     rule_id: RuleId,
     /,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -30,10 +30,13 @@ class Format(StrEnum):
     HTML = "html"
 
 
-def scan(  # noqa: PLR0913 - one parameter per option
-    *paths: Annotated[str, Parameter(help="Files, directories, globs, or - for standard input.")],
+def scan(
+    *paths: Annotated[
+        str, Parameter(help="Files, directories, globs, or - for standard input.", allow_leading_hyphen=True)
+    ],
     rules: Annotated[
-        list[Path] | None, Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=())
+        list[Path] | None,
+        Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=()),
     ] = None,
     builtin_rules: Annotated[bool, Parameter(help="Run the builtin rules.")] = True,
     rule_class: Annotated[
@@ -41,7 +44,9 @@ def scan(  # noqa: PLR0913 - one parameter per option
         Parameter(name="--class", help="Noise classes to run; core when not given.", negative=()),
     ] = None,
     min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.INFORMATIONAL,
-    since: Annotated[str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")] = None,
+    since: Annotated[
+        str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")
+    ] = None,
     until: Annotated[str | None, Parameter(help="Leave out events from this time on.")] = None,
     cluster: Annotated[str | None, Parameter(help="Name of the cluster where the log does not say.")] = None,
     format: Annotated[Format, Parameter(name=["--format", "-f"], help="How to print the report.")] = Format.TABLE,  # noqa: A002
@@ -56,18 +61,24 @@ def scan(  # noqa: PLR0913 - one parameter per option
 ) -> int:
     """Read audit logs in any shape and report what happened.
 
-    Examples:
-        kubewitness scan audit.log
+    For example:
 
-        kubewitness scan insights-logs-kube-audit/ --format html -o report.html
+    - `kubewitness scan audit.log`
 
-        zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high
+    - `kubewitness scan insights-logs-kube-audit/ --format html -o report.html`
+
+    - `zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high`
     """
     from kubewitness.alert.render import FORMATS  # noqa: PLC0415 - the engine is imported when a scan runs
     from kubewitness.app.plans import plan_rules  # noqa: PLC0415
     from kubewitness.app.scan import ScanOptions  # noqa: PLC0415
     from kubewitness.app.scan import scan as run  # noqa: PLC0415
 
+    if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
+        raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness scan --help; a file of that name is ./-name")
+    for path in paths:
+        if path.startswith("-") and path != "-":
+            raise UsageError(f"unknown option {path}", hint="kubewitness scan --help lists them")
     if not paths:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
     plan = plan_rules(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE])

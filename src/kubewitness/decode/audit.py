@@ -46,9 +46,7 @@ def event_of(record: Record) -> Event:
     return _event(record.text, record.envelope, partial=record.is_cut)
 
 
-def event_of_fields(
-    fields: Mapping[str, Any], record: Record, envelope: Envelope, *, partial: bool = False
-) -> Event:
+def event_of_fields(fields: Mapping[str, Any], record: Record, envelope: Envelope, *, partial: bool = False) -> Event:
     """Make the outcome of an audit event that had to be put together from parts.
 
     Args:

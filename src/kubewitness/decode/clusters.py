@@ -9,9 +9,7 @@ _PROVIDER = (
     r"|microsoft\.kubernetes/connectedclusters|microsoft\.redhatopenshift/openshiftclusters)/[^/]+"
 )
 _RESOURCE_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+" + _PROVIDER, re.IGNORECASE)
-_PATH = re.compile(
-    r"(?<![a-z])resourceid=(/subscriptions/[^/]+/resourcegroups/[^/]+" + _PROVIDER + ")", re.IGNORECASE
-)
+_PATH = re.compile(r"(?<![a-z])resourceid=(/subscriptions/[^/]+/resourcegroups/[^/]+" + _PROVIDER + ")", re.IGNORECASE)
 _LOG_GROUP = re.compile(r"/aws/eks/([^/]+)/cluster", re.IGNORECASE)
 
 

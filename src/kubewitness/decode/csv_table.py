@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _MAX_CELL_BYTES = 128 * 1024 * 1024
 _BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = (",", ";", "\t")
-_KNOWN = frozenset(
-    {"timegenerated", "log_s", "auditid", "requesturi", "category", "tenantid", "_resourceid", "verb"}
-)
+_KNOWN = frozenset({"timegenerated", "log_s", "auditid", "requesturi", "category", "tenantid", "_resourceid", "verb"})
 
 
 def is_csv_header(line: str) -> bool:
@@ -43,9 +41,7 @@ def decode_csv(stream: BinaryIO) -> Iterator[Outcome]:
     """
     head = stream.read(2)
     encoding = "utf-16" if head in _BOMS else "utf-8-sig"
-    text = io.TextIOWrapper(
-        io.BufferedReader(_Prefixed(head, stream)), encoding=encoding, errors="replace", newline=""
-    )
+    text = io.TextIOWrapper(io.BufferedReader(_Prefixed(head, stream)), encoding=encoding, errors="replace", newline="")
     csv.field_size_limit(_MAX_CELL_BYTES)
     lines = _CountedLines(text)
     header_line = next(lines, "")

@@ -128,11 +128,7 @@ class _Document:
 
     def _value(self) -> bytes:
         """Cut out one object or array: to its end, or when damaged to where the next one seems to begin."""
-        end = (
-            object_end(memoryview(self._buffer)[self._at :])
-            if self._buffer[self._at] == _OPEN_OBJECT
-            else None
-        )
+        end = object_end(memoryview(self._buffer)[self._at :]) if self._buffer[self._at] == _OPEN_OBJECT else None
         if end is not None:
             return self._cut_out(self._at + end)
         indent = _INDENT.search(self._buffer, self._buffer.rfind(b"\n", 0, self._at) + 1, self._at)
@@ -145,9 +141,7 @@ class _Document:
             if status is Status.BROKEN:
                 return self._cut_out(self._next_start(scanned, indent[0] if indent else None))
             if not self._more():
-                if (
-                    status is Status.IN_STRING
-                ):  # perhaps a string that only lacks its end, with other values after it
+                if status is Status.IN_STRING:  # perhaps a string that only lacks its end, with other values after it
                     return self._cut_out(self._next_start(scanned, indent[0] if indent else None))
                 return self._cut_out(len(self._buffer))
 

@@ -98,9 +98,7 @@ def shape_query(shape: EngineShape, *, heads_only: bool = False) -> ShapeQuery:
                 "_ResourceId",
             ]
             columns = dict.fromkeys(names, "VARCHAR")
-            columns |= dict.fromkeys(
-                ("RequestReceivedTime", "StageReceivedTime", "TimeGenerated"), "TIMESTAMPTZ"
-            )
+            columns |= dict.fromkeys(("RequestReceivedTime", "StageReceivedTime", "TimeGenerated"), "TIMESTAMPTZ")
             heads = {name: event[name] for name in ("user", "sourceIPs", "objectRef", "responseStatus")}
             return ShapeQuery(columns, _sql("table"), {"heads": json.dumps(heads)})
         case EngineShape.CANONICAL:

@@ -32,22 +32,13 @@ _SCALAR = (
     rb'(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
     rb"|-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?|true|false|null)"
 )
-_MEMBER = (
-    rb'[ \t\r\n]*+"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"[ \t\r\n]*+:[ \t\r\n]*+'
-    + _SCALAR
-)
-_PLAIN_MEMBERS = re.compile(
-    rb"(?>%b(?=[ \t\r\n]*+[,}]))(?>[ \t\r\n]*+,%b(?=[ \t\r\n]*+[,}]))*+" % (_MEMBER, _MEMBER)
-)
+_MEMBER = rb'[ \t\r\n]*+"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"[ \t\r\n]*+:[ \t\r\n]*+' + _SCALAR
+_PLAIN_MEMBERS = re.compile(rb"(?>%b(?=[ \t\r\n]*+[,}]))(?>[ \t\r\n]*+,%b(?=[ \t\r\n]*+[,}]))*+" % (_MEMBER, _MEMBER))
 _ITEM = rb"[ \t\r\n]*+" + _SCALAR
-_PLAIN_ITEMS = re.compile(
-    rb"(?>%b(?=[ \t\r\n]*+[,\]]))(?>[ \t\r\n]*+,%b(?=[ \t\r\n]*+[,\]]))*+" % (_ITEM, _ITEM)
-)
+_PLAIN_ITEMS = re.compile(rb"(?>%b(?=[ \t\r\n]*+[,\]]))(?>[ \t\r\n]*+,%b(?=[ \t\r\n]*+[,\]]))*+" % (_ITEM, _ITEM))
 _OPEN_STRING = re.compile(rb'"(?:[^"\\\n]++|\\[^u\n]|\\u[0-9a-fA-F]{4})*+')
 _RUNNING_STRING = re.compile(rb'"(?:[^"\\\n]++|\\[^\n])*+\\?\Z')
-_CUT_LITERAL = re.compile(
-    rb"[ \t\r\n]*(?:-?[\d.]*(?:[eE][+-]?\d*)?|tr?u?|fa?l?s?|nu?l?|NaN?|-?Infinity|-?I[nfity]*)\Z"
-)
+_CUT_LITERAL = re.compile(rb"[ \t\r\n]*(?:-?[\d.]*(?:[eE][+-]?\d*)?|tr?u?|fa?l?s?|nu?l?|NaN?|-?Infinity|-?I[nfity]*)\Z")
 _OFFENCE = re.compile(rb'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])|(\\)|([\x00-\x1f])')
 _BRACKET_RUN = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\\n]++|\\[^\n])*+"[^"{}\[\]]*+)*+([{}\[\]])')
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
@@ -172,9 +163,7 @@ class _Repair:
         if self._expect not in _VALUES or not self._stack or may_go_on:
             return False
         before = self._safe
-        self._write(
-            token.end(), piece, _mend(piece) if kind == "string" else b"null" if kind == "odd" else piece
-        )
+        self._write(token.end(), piece, _mend(piece) if kind == "string" else b"null" if kind == "odd" else piece)
         self._complete()
         if kind == "string":
             self._before_string = before

@@ -38,9 +38,7 @@ _KINDS = {"match": True, "no_match": False}
 _SHAPES = ("event", "events", "series")
 _REPEATING = ("repeat", "every_s")
 _MOST_EVENTS = 100_000
-_EXAMPLE = (
-    "`event: {verb: get}`, `events: [{verb: get}]` or `series: [{repeat: 5, every_s: 2, event: {verb: get}}]`"
-)
+_EXAMPLE = "`event: {verb: get}`, `events: [{verb: get}]` or `series: [{repeat: 5, every_s: 2, event: {verb: get}}]`"
 
 Event = dict[str, Any]
 
@@ -131,11 +129,7 @@ def _expand(parts: list[Any], where: str, seed: str) -> list[Event]:
         if not isinstance(part, dict) or not isinstance(part.get("event"), dict):
             raise RuleError("an event is a mapping of the API's names", where=where, hint=_EXAMPLE)
         repeat, every_s = part.get("repeat", 1), part.get("every_s", 1)
-        if (
-            not isinstance(repeat, int)
-            or not isinstance(every_s, int | float)
-            or not 1 <= repeat <= _MOST_EVENTS
-        ):
+        if not isinstance(repeat, int) or not isinstance(every_s, int | float) or not 1 <= repeat <= _MOST_EVENTS:
             raise RuleError(
                 f"`repeat` is a number from 1 to {_MOST_EVENTS}, `every_s` a number of seconds",
                 where=where,
@@ -172,8 +166,4 @@ def _filled(value: Any, index: str) -> Any:
 
 def example_of(case: Case) -> Mapping[str, Any]:
     """The first event of a case for readers: without what is filled in only to tell events apart."""
-    return {
-        key: value
-        for key, value in case.events[0].items()
-        if key not in {"auditID", "requestReceivedTimestamp"}
-    }
+    return {key: value for key, value in case.events[0].items() if key not in {"auditID", "requestReceivedTimestamp"}}

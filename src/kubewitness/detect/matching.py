@@ -37,25 +37,41 @@ CREATE OR REPLACE TEMP TABLE hits (rule INTEGER, event BIGINT, cause UBIGINT)
 """
 
 CREATE_DUPLICATES = """
--- One row per record that is the same as an earlier one. Cut records are looked at apart.
+-- One row per record that is the same as an earlier one. Cut records are looked at apart. Without a time nobody can say.
 CREATE OR REPLACE TEMP TABLE duplicates AS
 SELECT rowid AS event
 FROM staged
-WHERE outcome = 1 AND (record_key, time_key) IN (
-    SELECT (record_key, time_key) FROM staged WHERE outcome = 1 AND record_key IS NOT NULL GROUP BY ALL HAVING count(*) > 1
+WHERE outcome = 1 AND happened_at IS NOT NULL AND (record_key, time_key) IN (
+    SELECT (record_key, time_key) FROM staged
+    WHERE outcome = 1 AND happened_at IS NOT NULL AND record_key IS NOT NULL
+    GROUP BY ALL HAVING count(*) > 1
 )
 QUALIFY row_number() OVER (PARTITION BY record_key, time_key ORDER BY rowid) > 1
 """
 
-CUT_TWINS = """
--- One row per cut record and another record of the same request and stage, which may be the same one.
+CREATE_CUT_TWINS = """
+-- One row per cut record and another record of the same request and stage, which may be the same one. Of many others only
+-- the first ones, whole and cut: a record that is taken for another one is lost, one that is not is merely there twice.
+CREATE OR REPLACE TEMP TABLE cut_twins AS
+WITH alike AS (
+    SELECT
+        rowid AS event, record_key, outcome, happened_at,
+        row_number() OVER (PARTITION BY record_key, outcome ORDER BY rowid) AS place
+    FROM staged
+    WHERE outcome IN (1, 2) AND record_key IN (SELECT record_key FROM staged WHERE outcome = 2)
+)
 SELECT
-    cut.rowid AS cut, twin.rowid AS twin, twin.outcome = 1 AS is_whole,
-    cut.happened_at IS NOT DISTINCT FROM twin.happened_at AS same_time
-FROM staged AS cut
-JOIN staged AS twin USING (record_key)
-WHERE cut.outcome = 2 AND (twin.outcome = 1 OR (twin.outcome = 2 AND twin.rowid < cut.rowid))
-ORDER BY cut, is_whole DESC, twin
+    cut.event AS cut, twin.event AS twin, twin.outcome = 1 AS is_whole,
+    cut.happened_at IS NOT DISTINCT FROM twin.happened_at AS same_time,
+    (dense_rank() OVER (ORDER BY cut.event) - 1) // 5000 AS batch
+FROM alike AS cut
+JOIN alike AS twin USING (record_key)
+WHERE cut.outcome = 2 AND twin.place <= 8 AND (twin.outcome = 1 OR twin.event < cut.event)
+"""
+
+CUT_TWINS = """
+-- One batch of them, in the order in which to compare.
+SELECT cut, twin, is_whole, same_time FROM cut_twins WHERE batch = $batch ORDER BY cut, is_whole DESC, twin
 """
 
 GROUPED = f"""
@@ -199,4 +215,3 @@ SELECT {number}, base.event, hash(base.history, base.value)
 FROM base JOIN firsts USING (history, value)
 WHERE base.happened_at <= firsts.first_at + INTERVAL {ALERT_GAP_S} SECOND
 """  # noqa: S608 - numbers and column names of the plan
-

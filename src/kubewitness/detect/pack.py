@@ -58,7 +58,9 @@ def load_pack(
         for base in rule.correlation.rules if rule.correlation else ():
             if base not in found:
                 raise RuleError(f"counts matches of `{base}`, which is not loaded", where=rule.info.path)
-    return Pack(tuple(rule for rule_id, rule in found.items() if rule_id in counted or (rule_id in chosen and rule.alerts)))
+    return Pack(
+        tuple(rule for rule_id, rule in found.items() if rule_id in counted or (rule_id in chosen and rule.alerts))
+    )
 
 
 def rule_files(folder: Path) -> list[Path]:

@@ -73,7 +73,10 @@ _KEYS = {
     ),
     "happened_at": ("TIMESTAMP", "happened_at"),
     # The same record again has the same record_key and time_key; events without auditID are never the same.
-    "record_key": ("UBIGINT", "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END"),
+    "record_key": (
+        "UBIGINT",
+        "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END",
+    ),
     "time_key": (
         "UBIGINT",
         "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
@@ -161,7 +164,10 @@ def _pass(
     columns = {
         **_KEYS,
         **extra,
-        **{f"matched_{word}": ("BIGINT", f"matched_{word}") for word in range(_count_words((bit.word, 0) for bit in own))},
+        **{
+            f"matched_{word}": ("BIGINT", f"matched_{word}")
+            for word in range(_count_words((bit.word, 0) for bit in own))
+        },
         **{name: ("UBIGINT", sql) for name, sql in kept_sql.items()},
     }
     listed = [f"{sql.replace('{matched}', mask_test(own))} AS {name}" for name, (_, sql) in columns.items()]
@@ -174,7 +180,7 @@ def _count_words(places: Iterable[tuple[int, int]]) -> int:
     return max((word + 1 for word, _ in places), default=1)
 
 
-def _gate(gates: dict[Needs, tuple[int, int]], word: int) -> exp.Expression:
+def _gate(gates: dict[Needs, tuple[int, int]], word: int) -> exp.Expr:
     """The groups of one word that an event belongs to, as bits."""
     own = [(need, 1 << bit) for need, (place, bit) in gates.items() if place == word]
     result = _classify("verb", [(need.verbs, mask) for need, mask in own])
@@ -187,7 +193,7 @@ def _gate(gates: dict[Needs, tuple[int, int]], word: int) -> exp.Expression:
     return exp.BitwiseAnd(this=result, expression=_classify_traits([(need.traits, mask) for need, mask in own]))
 
 
-def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, int]]) -> exp.Expression:
+def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, int]]) -> exp.Expr:
     """The groups that a value of the column admits, as bits."""
     anything = sum(mask for values, mask in needed if values is None)
     named: dict[str, int] = {}
@@ -201,12 +207,12 @@ def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, int]]) 
     case = exp.Case(default=_bigint(anything))
     if ABSENT in named:
         case = case.when(exp.Is(this=exp.column(column), expression=exp.null()), _bigint(named[ABSENT]))
-    for mask, values in by_mask.items():
-        case = case.when(exp.column(column).isin(*values), _bigint(mask))
+    for mask, alike in by_mask.items():
+        case = case.when(exp.column(column).isin(*alike), _bigint(mask))
     return case if case.args.get("ifs") else _bigint(anything)
 
 
-def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> exp.Expression:
+def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> exp.Expr:
     """The groups that an event's traits admit, as bits; it may have several."""
     anything = sum(mask for traits, mask in needed if traits is None)
     masks: dict[Trait, int] = {}
@@ -216,16 +222,16 @@ def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> e
     by_test: dict[tuple[TraitKind, int], list[str]] = {}
     for trait, mask in sorted(masks.items()):
         by_test.setdefault((trait.kind, mask), []).append(trait.value)
-    parts: list[exp.Expression] = [_bigint(anything)]
+    parts: list[exp.Expr] = [_bigint(anything)]
     for kind, tests in groupby(by_test.items(), key=lambda item: item[0][0]):
         case = exp.Case(default=_bigint(0))
-        for (_, mask), values in tests:
-            case = case.when(_has_trait(kind, values), _bigint(mask), copy=False)
+        for (_, mask), names in tests:
+            case = case.when(_has_trait(kind, names), _bigint(mask), copy=False)
         parts.append(case)
     return _any_bits(parts)
 
 
-def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expression:
+def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expr:
     match kind:
         case TraitKind.IMPERSONATED:
             return exp.Not(this=exp.Is(this=exp.column("impersonated_username"), expression=exp.null()))
@@ -255,7 +261,7 @@ def _judged(
         gates: word and bit of the gate that a group (by identity) lies behind.
     """
     words = _count_words((bits[rule.info.id].word, 0) for rules in groups for rule in rules)
-    parts: list[list[exp.Expression]] = [[] for _ in range(words)]
+    parts: list[list[exp.Expr]] = [[] for _ in range(words)]
     for rules in groups:
         for word in range(words):
             answers = [_answer(rule, bits[rule.info.id], shared) for rule in rules if bits[rule.info.id].word == word]
@@ -270,35 +276,34 @@ def _judged(
     return exp.select("*", *columns, copy=False).from_(source).sql(DIALECT)
 
 
-def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expression:
+def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expr:
     assert rule.predicate is not None  # noqa: S101 - only judged rules come here
     return _when(lower(rule.predicate, shared), _bigint(bit.mask))
 
 
-def _when(condition: exp.Expression, value: exp.Expression) -> exp.Expression:
+def _when(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=condition, true=value)], default=_bigint(0))
 
 
-def _any_bits(items: Sequence[exp.Expression]) -> exp.Expression:
+def _any_bits(items: Sequence[exp.Expr]) -> exp.Expr:
     result = items[0]
     for item in items[1:]:
         result = exp.BitwiseOr(this=result, expression=item)
     return exp.Paren(this=result)
 
 
-def _has_bits(column: str, mask: int) -> exp.Expression:
+def _has_bits(column: str, mask: int) -> exp.Expr:
     return exp.NEQ(
-        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(mask))), expression=_bigint(0)
+        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(mask))),
+        expression=_bigint(0),
     )
 
 
-def _bigint(value: int) -> exp.Expression:
+def _bigint(value: int) -> exp.Expr:
     return exp.Cast(this=exp.Literal.number(value), to=exp.DataType(this=exp.DataType.Type.BIGINT))
 
 
-def _kept_fields(
-    table: Table, rules: Sequence[Rule], bits: dict[str, Bit]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _kept_fields(table: Table, rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str, str], dict[str, str]]:
     """Fields that correlations and first-seen rules need later: name to column, and column to SQL."""
     wanted: dict[str, tuple[Field, list[Bit]]] = {}
     for rule in rules:

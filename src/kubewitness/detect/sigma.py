@@ -82,7 +82,7 @@ def parse_rules(text: str, path: str) -> list[Rule]:
         RuleError: the file cannot be loaded; says where and why.
     """
     try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))  # noqa: S506 - CSafeLoader is the safe loader in C
+        documents = list(yaml.load_all(text, Loader=_LOADER))
         collection = SigmaCollection.from_dicts(documents)
     except yaml.YAMLError as error:
         raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
@@ -120,9 +120,7 @@ def _rule_id(document: SigmaRule | SigmaCorrelationRule, path: str, taken: set[s
     return stem if stem not in taken else str(document.id or f"{stem}-{len(taken) + 1}")
 
 
-def _rule(
-    document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, names: dict[str, str]
-) -> Rule:
+def _rule(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, names: dict[str, str]) -> Rule:
     own = document.custom_attributes
     if isinstance(document, SigmaCorrelationRule):
         correlation = _correlation(document, names)
@@ -168,7 +166,9 @@ def _as_list(value: Any) -> list[Any]:
 def _first_seen(spec: Any) -> FirstSeen:
     try:
         return FirstSeen(
-            find_field(spec["field"]), tuple(find_field(name) for name in spec["by"]), int(spec.get("after", 1))
+            find_field(spec["field"]),
+            tuple(find_field(name) for name in spec["by"]),
+            int(spec.get("after", 1)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RuleError(
@@ -219,7 +219,7 @@ def _predicate(condition: Any) -> Predicate:
             raise RuleError(f"the condition has a part that is not understood: {type(condition).__name__}")
 
 
-def _test(field: Field, value: Any) -> Predicate:  # noqa: PLR0911 - one return per kind of value
+def _test(field: Field, value: Any) -> Predicate:
     match value:
         case SigmaExists():
             return Exists(field) if value.exists else Not(Exists(field))

@@ -67,11 +67,26 @@ API = (
         ("stage", "VARCHAR", "stage", "RequestReceived, ResponseStarted, ResponseComplete or Panic"),
         ("verb", "VARCHAR", "verb", "Request verb; the lower-case HTTP method where there is no resource"),
         ("request_uri", "VARCHAR", "requestURI", "Path and query of the request"),
-        ("request_received_at", "TIMESTAMP", "requestReceivedTimestamp", "When the server got the request (UTC)"),
+        (
+            "request_received_at",
+            "TIMESTAMP",
+            "requestReceivedTimestamp",
+            "When the server got the request (UTC)",
+        ),
         ("stage_at", "TIMESTAMP", "stageTimestamp", "When the stage was reached (UTC)"),
         ("user_agent", "VARCHAR", "userAgent", "What the client says it is"),
-        ("source_ips", "VARCHAR[]", "sourceIPs", "Addresses; only the last one is the server's own observation"),
-        ("annotations", "JSON", "annotations", "Authorization decision and reason, admission and other remarks"),
+        (
+            "source_ips",
+            "VARCHAR[]",
+            "sourceIPs",
+            "Addresses; only the last one is the server's own observation",
+        ),
+        (
+            "annotations",
+            "JSON",
+            "annotations",
+            "Authorization decision and reason, admission and other remarks",
+        ),
         (
             "authentication_metadata",
             "JSON",
@@ -117,12 +132,22 @@ API = (
 
 FACTS = _columns(
     Group.FACT,
-    ("happened_at", "TIMESTAMP", None, "When it happened (UTC): received, else older timestamp, stage, envelope"),
+    (
+        "happened_at",
+        "TIMESTAMP",
+        None,
+        "When it happened (UTC): received, else older timestamp, stage, envelope",
+    ),
     ("actor", "VARCHAR", None, "Effective identity: whom the request acted as, else who authenticated"),
     ("actor_kind", "VARCHAR", None, "user, service_account, node, control_plane or anonymous"),
     ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),
     ("source_ip", "VARCHAR", None, "The one address that the server observed itself (the last)"),
-    ("source_network", "VARCHAR", None, "Network of source_ip: /24 of an IPv4 address, /48 of an IPv6 address"),
+    (
+        "source_network",
+        "VARCHAR",
+        None,
+        "Network of source_ip: /24 of an IPv4 address, /48 of an IPv6 address",
+    ),
     ("source_is_private", "BOOLEAN", None, "Whether source_ip is private, loopback or link-local"),
     ("request_path", "VARCHAR", None, "Request URI without its query"),
     ("action", "VARCHAR", None, "What the request was for, by either verb: see the list of actions"),
@@ -131,7 +156,12 @@ FACTS = _columns(
     ("dry_run", "BOOLEAN", None, "Whether the request asked not to be carried out"),
     ("allowed", "BOOLEAN", None, "Whether it was authorised: the decision, else what the code proves"),
     ("succeeded", "BOOLEAN", None, "Whether it was carried out: code 101 or 2xx"),
-    ("authorized_by", "VARCHAR", None, "What allowed it, for people: binding, Azure role assignment, system:masters"),
+    (
+        "authorized_by",
+        "VARCHAR",
+        None,
+        "What allowed it, for people: binding, Azure role assignment, system:masters",
+    ),
     ("authorized_binding", "VARCHAR", None, "Binding or role assignment that allowed it"),
     ("authorized_role", "VARCHAR", None, "Role that allowed it"),
     ("object_name", "VARCHAR", None, "Name of the object, also where the server generated it"),
@@ -165,7 +195,7 @@ class Action(StrEnum):
     ATTACH = "attach"
     PORT_FORWARD = "port_forward"
     PROXY = "proxy"
-    TOKEN_REQUEST = "token_request"
+    TOKEN_REQUEST = "token_request"  # noqa: S105 - the name of an action
     EVICT = "evict"
     EPHEMERAL_CONTAINER = "ephemeral_container"
     APPROVE = "approve"

@@ -43,7 +43,18 @@ EXACT = frozenset({"verb", "resource", "subresource", "action", "actor_kind"})
 
 # Keys of Kubernetes objects that never hold an array: one JSON path walks through all of them at once.
 _NEVER_ARRAYS = frozenset(
-    {"metadata", "spec", "template", "jobTemplate", "securityContext", "roleRef", "labels", "annotations", "data", "status"}
+    {
+        "metadata",
+        "spec",
+        "template",
+        "jobTemplate",
+        "securityContext",
+        "roleRef",
+        "labels",
+        "annotations",
+        "data",
+        "status",
+    }
 )
 
 _ORDERS: dict[Order, type[exp.Binary]] = {
@@ -60,7 +71,7 @@ SEPARATOR = "\x1f"
 """What stands around each value of a folded list."""
 
 
-def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Expression:
+def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Expr:
     """The predicate as a boolean SQL expression; null stands for false at the top.
 
     Args:
@@ -80,10 +91,10 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
             if cased or operator is Operator.REGEX:
                 return _cased_text(predicate)
             return _text(field, operator, (value,), folded)
-        case Number(field, value):
-            return _each(field, lambda item: exp.EQ(this=_as_number(field, item), expression=_number(value)))
-        case Compare(field, order, value):
-            return _each(field, lambda item: _ORDERS[order](this=_as_number(field, item), expression=_number(value)))
+        case Number(field, figure):
+            return _each(field, lambda item: exp.EQ(this=_as_number(field, item), expression=_number(figure)))
+        case Compare(field, order, figure):
+            return _each(field, lambda item: _ORDERS[order](this=_as_number(field, item), expression=_number(figure)))
         case Flag(field, value):
             return _flag(field, value=value)
         case InNetwork(field, network):
@@ -93,16 +104,13 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
         case Same(field, other, operator):
             return _each(field, lambda item: _same(_as_text(field, item), operator, other))
         case Keyword(value):
-            found = [
-                _stands_in(exp.Lower(this=exp.cast(_column(name), "text")), value.lower())
-                for name in SEARCHED
-            ]
+            found = [_stands_in(exp.Lower(this=exp.cast(_column(name), "text")), value.lower()) for name in SEARCHED]
             return _joined(exp.Or, found, exp.false())
         case _:
             assert_never(predicate)
 
 
-def field_text(field: Field) -> exp.Expression:
+def field_text(field: Field) -> exp.Expr:
     """The field as one text value, for grouping; several values are joined."""
     if field.path:
         return exp.ArrayToString(this=_json_texts(field), expression=exp.Literal.string(","))
@@ -111,7 +119,7 @@ def field_text(field: Field) -> exp.Expression:
     return exp.cast(_column(field.column.name), "text")
 
 
-def fold(column: Column) -> exp.Expression:
+def fold(column: Column) -> exp.Expr:
     """A text column in lower case; a list as one text, each value between separators."""
     if not column.is_list:
         return exp.Lower(this=_column(column.name))
@@ -193,7 +201,7 @@ def _order(predicate: Predicate) -> tuple[bool, int]:
     return isinstance(predicate, Not), _cost(predicate)
 
 
-def _joined(kind: type[exp.Connector], items: Sequence[exp.Expression], empty: exp.Expression) -> exp.Expression:
+def _joined(kind: type[exp.Connector], items: Sequence[exp.Expr], empty: exp.Expr) -> exp.Expr:
     if not items:
         return empty
     wrapped = [exp.Paren(this=item) if isinstance(item, exp.Connector) else item for item in items]
@@ -203,7 +211,7 @@ def _joined(kind: type[exp.Connector], items: Sequence[exp.Expression], empty: e
     return result
 
 
-def _text(field: Field, operator: Operator, values: Sequence[str], folded: Collection[str]) -> exp.Expression:
+def _text(field: Field, operator: Operator, values: Sequence[str], folded: Collection[str]) -> exp.Expr:
     """A test without regard to case; several values are alternatives, for EQUALS only."""
     lowered = [value.lower() for value in values]
     column = field.column
@@ -224,13 +232,13 @@ def _text(field: Field, operator: Operator, values: Sequence[str], folded: Colle
     return _joined(exp.Or, found, exp.false())
 
 
-def _is_one(item: exp.Expression, operator: Operator, values: Sequence[str]) -> exp.Expression:
+def _is_one(item: exp.Expr, operator: Operator, values: Sequence[str]) -> exp.Expr:
     if len(values) > 1:
         return exp.In(this=item, expressions=[_literal(value) for value in values])
     return _compare(item, operator, _literal(values[0]))
 
 
-def _cased_text(test: Text) -> exp.Expression:
+def _cased_text(test: Text) -> exp.Expr:
     field = test.field
     if field.column.is_list and not field.path and test.operator is Operator.EQUALS:
         return exp.ArrayContains(this=_column(field.column.name), expression=_literal(test.value))
@@ -240,7 +248,7 @@ def _cased_text(test: Text) -> exp.Expression:
     return _each(field, lambda item: _compare(_as_text(field, item), test.operator, _literal(value)))
 
 
-def _compare(left: exp.Expression, operator: Operator, right: exp.Expression) -> exp.Expression:
+def _compare(left: exp.Expr, operator: Operator, right: exp.Expr) -> exp.Expr:
     match operator:
         case Operator.EQUALS:
             return exp.EQ(this=left, expression=right)
@@ -262,7 +270,7 @@ def _like_to_regex(pattern: str) -> str:
     return f"(?s)^{_regex_of(_parts(pattern))}$"
 
 
-def _stands_in(text: exp.Expression, pattern: str) -> exp.Expression:
+def _stands_in(text: exp.Expr, pattern: str) -> exp.Expr:
     """A pattern of wildcards that holds somewhere in a text."""
     parts = _parts(pattern)
     if any(part in _WILD for part in parts):
@@ -287,24 +295,24 @@ def _quote(text: str) -> str:
     return re.sub(r"([\\.^$|?*+()\[\]{}])", r"\\\1", text)
 
 
-def _same(item: exp.Expression, operator: Operator, other: Field) -> exp.Expression:
+def _same(item: exp.Expr, operator: Operator, other: Field) -> exp.Expr:
     return _each(other, lambda second: _compare(item, operator, _as_text(other, second)), name="second")
 
 
-def _flag(field: Field, *, value: bool) -> exp.Expression:
+def _flag(field: Field, *, value: bool) -> exp.Expr:
     if field.path or field.column.type != "BOOLEAN":
         return _each(field, lambda item: exp.EQ(this=_as_text(field, item), expression=_literal(str(value).lower())))
     column = _column(field.column.name)
     return column if value else exp.Not(this=column)
 
 
-def _exists(field: Field) -> exp.Expression:
+def _exists(field: Field) -> exp.Expr:
     if field.path:
         return exp.GT(this=exp.ArraySize(this=_json_texts(field)), expression=_number(0))
     return exp.Not(this=exp.Is(this=_column(field.column.name), expression=exp.null()))
 
 
-def _in_network(item: exp.Expression, network: IPv4Network | IPv6Network) -> exp.Expression:
+def _in_network(item: exp.Expr, network: IPv4Network | IPv6Network) -> exp.Expr:
     digits = 8 if network.version == 4 else 32  # noqa: PLR2004 - IPv4 has 32 bits, IPv6 128
     low, high = (
         _literal(f"{network.version}:{int(address):0{digits}x}")
@@ -313,7 +321,7 @@ def _in_network(item: exp.Expression, network: IPv4Network | IPv6Network) -> exp
     return exp.Between(this=exp.func("kw_address", item), low=low, high=high)
 
 
-def _each(field: Field, test: Callable[[exp.Expression], exp.Expression], *, name: str = "item") -> exp.Expression:
+def _each(field: Field, test: Callable[[exp.Expr], exp.Expr], *, name: str = "item") -> exp.Expr:
     """The test of a single value, or of any of several."""
     if field.path:
         several = _json_texts(field)
@@ -322,19 +330,17 @@ def _each(field: Field, test: Callable[[exp.Expression], exp.Expression], *, nam
     else:
         return test(_column(field.column.name))
     condition = exp.Lambda(this=test(exp.column(name)), expressions=[exp.to_identifier(name)])
-    return exp.GT(
-        this=exp.ArraySize(this=exp.ArrayFilter(this=several, expression=condition)), expression=_number(0)
-    )
+    return exp.GT(this=exp.ArraySize(this=exp.ArrayFilter(this=several, expression=condition)), expression=_number(0))
 
 
-def _json_texts(field: Field) -> exp.Expression:
+def _json_texts(field: Field) -> exp.Expr:
     """Values under the path as an array of text, stepping through arrays."""
     keys = list(field.path)
     direct: list[str] = []
     while keys and (not direct or direct[-1] in _NEVER_ARRAYS):
         direct.append(keys.pop(0))
     body = _column(field.column.name)
-    values: exp.Expression = exp.array(exp.func("kw_json", body, _literal(_json_path(*direct))))
+    values: exp.Expr = exp.array(exp.func("kw_json", body, _literal(_json_path(*direct))))
     for key in keys:
         values = exp.func("kw_step", values, _literal(_json_key(key)))
     return exp.func("kw_texts", values)
@@ -348,12 +354,12 @@ def _json_key(key: str) -> str:
     return '"' + key.replace('"', "") + '"'
 
 
-def _as_text(field: Field, item: exp.Expression) -> exp.Expression:
+def _as_text(field: Field, item: exp.Expr) -> exp.Expr:
     plain = field.path or field.column.type in {"VARCHAR", "VARCHAR[]"}
     return item if plain else exp.cast(item, "text")
 
 
-def _as_number(field: Field, item: exp.Expression) -> exp.Expression:
+def _as_number(field: Field, item: exp.Expr) -> exp.Expr:
     if not field.path and field.column.type == "INTEGER":
         return item
     return exp.TryCast(this=_as_text(field, item), to=exp.DataType.build("double"))
@@ -367,5 +373,5 @@ def _literal(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
-def _number(value: float) -> exp.Expression:
+def _number(value: float) -> exp.Expr:
     return exp.Literal.number(int(value) if float(value).is_integer() else value)

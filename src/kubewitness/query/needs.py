@@ -87,7 +87,17 @@ _ACTOR_KINDS = frozenset({*ActorKind, ABSENT})
 
 _WRITES = frozenset({"create", "update", "patch"})
 _WORKLOADS = frozenset(
-    "pods deployments daemonsets statefulsets replicasets replicationcontrollers jobs cronjobs podtemplates".split()
+    [
+        "pods",
+        "deployments",
+        "daemonsets",
+        "statefulsets",
+        "replicasets",
+        "replicationcontrollers",
+        "jobs",
+        "cronjobs",
+        "podtemplates",
+    ]
 )
 _ROLES = frozenset({"roles", "clusterroles"})
 _BINDINGS = frozenset({"rolebindings", "clusterrolebindings"})
@@ -100,11 +110,24 @@ _POD_FACT = Needs(_WRITES, _WORKLOADS, frozenset({ABSENT, "ephemeralcontainers",
 _RBAC_FACT = Needs(_WRITES, _ROLES | _BINDINGS, _NO_SUBRESOURCE)
 _FACTS = {
     **dict.fromkeys(
-        "privileged host_pid host_ipc host_network host_paths capabilities images service_account pod_commands"
-        " owner_kind".split(),
+        [
+            "privileged",
+            "host_pid",
+            "host_ipc",
+            "host_network",
+            "host_paths",
+            "capabilities",
+            "images",
+            "service_account",
+            "pod_commands",
+            "owner_kind",
+        ],
         _POD_FACT,
     ),
-    **dict.fromkeys("role_verbs role_resources role_api_groups role_ref role_ref_kind subjects".split(), _RBAC_FACT),
+    **dict.fromkeys(
+        ["role_verbs", "role_resources", "role_api_groups", "role_ref", "role_ref_kind", "subjects"],
+        _RBAC_FACT,
+    ),
     "exec_command": Needs(None, _PROXIED, frozenset({"exec", "attach", "proxy"})),
     "exec_container": Needs(None, _PODS, frozenset({"exec", "attach"})),
 }

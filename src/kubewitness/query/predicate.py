@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 
-
 SEARCHED = (
     "request_uri", "username", "impersonated_username", "user_agent", "name", "namespace", "status_message",
     "annotations", "request_object", "response_object",
@@ -144,9 +143,7 @@ class Or:
     items: tuple[Predicate, ...]
 
 
-Predicate: TypeAlias = (
-    Text | Number | Compare | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
-)
+Predicate: TypeAlias = Text | Number | Compare | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
 
 
 def fields_of(predicate: Predicate) -> Iterator[Field]:

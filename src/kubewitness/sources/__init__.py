@@ -1,6 +1,15 @@
 """Where bytes come from: files, directories, globs, standard input; plain, gzip or Zstandard."""
 
-from kubewitness.sources.lines import MARK_BYTES, MAX_LINE_BYTES, LineMap, Spool, index_lines, read_lines, select_lines, spool_lines
+from kubewitness.sources.lines import (
+    MARK_BYTES,
+    MAX_LINE_BYTES,
+    LineMap,
+    Spool,
+    index_lines,
+    read_lines,
+    select_lines,
+    spool_lines,
+)
 from kubewitness.sources.paths import STDIN, Compression, Source, SourceListing, find_sources
 from kubewitness.sources.streams import SourceStream, open_source, pack
 

@@ -32,9 +32,7 @@ _MANY_ALERTS = 200
 _LONGEST_VALUE = 2_000
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # Shown beside the details already.
-_APART = frozenset(
-    {"cluster", "source", "line", "audit_id", "stage", "at", "request_received_at", "stage_at"}
-)
+_APART = frozenset({"cluster", "source", "line", "audit_id", "stage", "at", "request_received_at", "stage_at"})
 
 
 def render(report: Report, out: TextIO) -> None:

@@ -65,9 +65,7 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
     table = (columns.string("type") or "").lower()
     if table.endswith("controlplane") or _is_control_plane(columns):
         return (Other(record.line, columns.string("category") or "control plane"),)
-    if not any(name in columns for name in _TELLING) and not table.endswith(
-        ("k8saudit", "aksaudit", "auditadmin")
-    ):
+    if not any(name in columns for name in _TELLING) and not table.endswith(("k8saudit", "aksaudit", "auditadmin")):
         return None
     event, is_whole = _event(columns)
     if not any(mark in event for mark in MARKS):

@@ -68,8 +68,6 @@ def _without_properties(record: Record, category: str | None) -> Iterable[Outcom
         return (Other(record.line, category),)
     if record.is_cut:
         return (
-            Rejected(
-                record.line, f"{record.problem or 'cut'}, before the log of its {category or 'Azure'} record"
-            ),
+            Rejected(record.line, f"{record.problem or 'cut'}, before the log of its {category or 'Azure'} record"),
         )
     return (Rejected(record.line, f"an Azure record of category {category or 'unknown'} without a log"),)

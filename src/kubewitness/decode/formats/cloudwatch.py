@@ -40,9 +40,7 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
         return _messages(record, fields["logEvents"], record.string("logStream"))
     if "events" in fields and "kind" not in fields:
         first = next(iter(items_of(record, fields["events"], depth=2)), None)
-        if any(key in fields for key in _KEYS) or (
-            first is not None and "message" in object_fields(first.text)
-        ):
+        if any(key in fields for key in _KEYS) or (first is not None and "message" in object_fields(first.text)):
             return _messages(record, fields["events"], None)
     return None
 
@@ -57,9 +55,7 @@ def _messages(record: Record, events: msgspec.Raw | None, stream: str | None) ->
             continue
         message = string_of(members["message"]) if "message" in members else None
         if message is None:
-            yield Rejected(
-                item.line, "a CloudWatch log event without a message" + (", cut" if item.open else "")
-            )
+            yield Rejected(item.line, "a CloudWatch log event without a message" + (", cut" if item.open else ""))
             continue
         at = rfc3339_of_milliseconds(value_of(members.get("timestamp")))
         yield Inner(

@@ -30,8 +30,6 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
     log = columns.raw("log_s")
     if log is None:
         where = f"{record.problem}, before" if record.is_cut and record.problem else "without"
-        return (
-            Rejected(record.line, f"an AzureDiagnostics row of {category or 'no category'} {where} log_s"),
-        )
+        return (Rejected(record.line, f"an AzureDiagnostics row of {category or 'no category'} {where} log_s"),)
     text = columns.string("log_s")
     return (Inner(log if text is None else text.encode(), columns.envelope(record)),)

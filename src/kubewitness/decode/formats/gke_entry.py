@@ -131,9 +131,7 @@ def _body(body: object) -> object:
 def _cluster(resource: object) -> str | None:
     labels = _dict(_dict(resource).get("labels"))
     project, location, name = (labels.get(key) for key in ("project_id", "location", "cluster_name"))
-    return (
-        f"projects/{project}/locations/{location}/clusters/{name}" if project and location and name else None
-    )
+    return f"projects/{project}/locations/{location}/clusters/{name}" if project and location and name else None
 
 
 def _dict(value: object) -> dict[str, Any]:

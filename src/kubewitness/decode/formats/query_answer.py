@@ -30,9 +30,7 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
         return _rows(record, tables)
     error = value_of(members.get("error"))
     if isinstance(error, dict) and len(members) == 1:
-        return (
-            Rejected(record.line, f"an error answer, not audit events: {error.get('message', 'no message')}"),
-        )
+        return (Rejected(record.line, f"an error answer, not audit events: {error.get('message', 'no message')}"),)
     return None
 
 
