@@ -311,7 +311,7 @@ def is_inside(text: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network)
     return (mapped or address) in network
 
 
-def holds(predicate: Predicate, row: Mapping[str, Any]) -> bool:  # noqa: C901, PLR0911, PLR0912 - one case per node
+def holds(predicate: Predicate, row: Mapping[str, Any]) -> bool:
     """Whether the predicate holds of the row of an event."""
     match predicate:
         case And(items):

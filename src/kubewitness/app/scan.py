@@ -122,13 +122,13 @@ class _Scan:
         for statement in hits_sql(self._plan):
             self._engine.run(statement)
         self._filter_hits()
-        alerts, matches, clusters = self._collect(reading, evidence)
+        alerts, matches = self._collect(reading, evidence)
         ledger, first_at, last_at = self._ledger(reading)
         return Report(
             ledger=ledger,
             alerts=order_alerts(alerts),
             matches=tuple(sorted(matches, key=lambda match: (match.source, match.line or 0))),
-            clusters=tuple(sorted(clusters)),
+            clusters=self._clusters(evidence),
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
@@ -152,7 +152,15 @@ class _Scan:
         if below:
             self._engine.run("DELETE FROM hits WHERE rule IN (SELECT unnest($below))", {"below": below})
 
-    def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match], set[str]]:
+    def _clusters(self, evidence: Evidence) -> tuple[str, ...]:
+        """Names of all clusters that events are from: one event of each is read again."""
+        rows = self._engine.run(
+            "SELECT min(rowid) FROM staged WHERE outcome IN (1, 2) AND cluster_key IS NOT NULL GROUP BY cluster_key"
+        )
+        events = evidence.events([row for (row,) in rows], ("cluster",)) if rows else {}
+        return tuple(sorted({event["cluster"] for event in events.values() if "cluster" in event}))
+
+    def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
         hits = self._engine.rows(GROUPED)
         groups = [
             list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
@@ -175,8 +183,7 @@ class _Scan:
                     )
                     for event, row in zip(events, group, strict=True)
                 ]  # fmt: skip
-        clusters = {event["cluster"] for event in known.values() if "cluster" in event}
-        return alerts, matches, clusters
+        return alerts, matches
 
     def _event(self, row: dict[str, Any], event: dict[str, Any], reading: Reading) -> AlertEvent:
         origin = reading.origin(row["event"], row["source_id"], row["record_line"])

@@ -15,7 +15,15 @@ app = App(
     help_format="plaintext",  # markdown takes as long to import as all the rest
     help_epilogue="Short alias: kw. Data goes to stdout, everything else to stderr; NO_COLOR is honoured.",
 )
-app.command("kubewitness.cli.scan:scan", name="scan", help="Read audit logs in any shape and report what happened.")
+app.command(
+    "kubewitness.cli.scan:scan",
+    name="scan",
+    help="Read audit logs in any shape and report what happened.",
+    help_epilogue="Examples:\n\n"
+    "    kubewitness scan audit.log\n\n"
+    "    kubewitness scan insights-logs-kube-audit/ --format html -o report.html\n\n"
+    "    zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high",
+)
 app.command("kubewitness.cli.rules:app", name="rules", help="List, show and test rules.")
 
 EXIT_MET = 1
@@ -30,9 +38,6 @@ def main() -> None:
         result = app(exit_on_error=False, print_error=False)
     except KubewitnessError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is the front end
-        sys.exit(EXIT_UNUSABLE)
-    except CycloptsError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_UNUSABLE)
     except CycloptsError as error:
         words = " ".join(("kubewitness", *(error.command_chain or ())))

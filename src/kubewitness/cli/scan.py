@@ -59,16 +59,7 @@ def scan(
     reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
     quiet: Annotated[bool, Parameter(help="No remarks on standard error.", negative="")] = False,
 ) -> int:
-    """Read audit logs in any shape and report what happened.
-
-    For example:
-
-    - `kubewitness scan audit.log`
-
-    - `kubewitness scan insights-logs-kube-audit/ --format html -o report.html`
-
-    - `zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high`
-    """
+    """Read audit logs in any shape and report what happened."""
     from kubewitness.alert.render import FORMATS  # noqa: PLC0415 - the engine is imported when a scan runs
     from kubewitness.app.plans import plan_rules  # noqa: PLC0415
     from kubewitness.app.scan import ScanOptions  # noqa: PLC0415

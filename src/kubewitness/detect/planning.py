@@ -81,6 +81,7 @@ _KEYS = {
         "UBIGINT",
         "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
     ),
+    "cluster_key": ("UBIGINT", "CASE WHEN cluster IS NOT NULL THEN hash(cluster) END"),
     # All stages of one request have the same request_key.
     "request_key": (
         "UBIGINT",

@@ -108,6 +108,8 @@ def _print_alerts(console: Console, alerts: Sequence[Alert]) -> None:
     console.print(header, style="dim", no_wrap=True)
     explained: set[str] = set()
     for alert in alerts:
+        if alert.severity is Severity.INFORMATIONAL:
+            continue
         row = _row(console.width, indent, _cells(alert))
         row.stylize(_STYLES[alert.severity], 0, len(alert.severity.value))
         console.print(row, no_wrap=True)
@@ -115,6 +117,27 @@ def _print_alerts(console: Console, alerts: Sequence[Alert]) -> None:
         if alert.next_steps and alert.rule_id not in explained:
             _print_indented(console, indent, Text(f"next: {visible(alert.next_steps)}", style="dim"))
             explained.add(alert.rule_id)
+        console.print()
+    _print_informational(console, indent, [alert for alert in alerts if alert.severity is Severity.INFORMATIONAL])
+
+
+def _print_informational(console: Console, indent: int, alerts: Sequence[Alert]) -> None:
+    """One line per rule: what is true but needs nobody's attention."""
+    by_rule: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        by_rule.setdefault(alert.rule_id, []).append(alert)
+    for several in by_rule.values():
+        actors = Counter(alert.actor or "-" for alert in several)
+        (who, _), *others = actors.most_common()
+        more = f" +{len(others)}" if others else ""
+        requests = sum(alert.count for alert in several)
+        first = min((alert.first_at for alert in several if alert.first_at), default=None)
+        cells = (several[0].severity.value, visible(several[0].title), visible(who) + more, f"{requests:,}", _when(first))
+        row = _row(console.width, indent, cells)
+        row.stylize(_STYLES[Severity.INFORMATIONAL], 0, len(several[0].severity.value))
+        console.print(row, no_wrap=True)
+    if by_rule:
+        console.print(Text(" " * indent + "(one line per rule; --format html or json lists each)", style="dim"))
         console.print()
 
 
