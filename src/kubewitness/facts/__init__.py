@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 # Each reads from the one before it; the last one is the events table.
-FLOORS = ("requests", "authorizations", "objects", "events")
+FLOORS = ("requests", "authorizations", "objects", "parts", "events")
 
 
 def macros() -> str:

@@ -19,6 +19,10 @@ DEFAULT_LINE_BYTES = 16 << 20
 _MEMORY_LIMIT = "900MB"
 
 
+# Queries that no input can make right: never to be taken for a refusal of the input.
+_MISTAKES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+
+
 class EngineError(KubewitnessError):
     """The engine could not carry out a query; nothing of it took effect."""
 
@@ -56,6 +60,8 @@ class Engine:
         """
         try:
             return self._connection.execute(sql, dict(parameters) if parameters else None).fetchall()
+        except _MISTAKES:
+            raise
         except duckdb.Error as error:
             raise EngineError(str(error).splitlines()[0]) from error
 
@@ -69,6 +75,8 @@ class Engine:
             cursor = self._connection.execute(sql, dict(parameters) if parameters else None)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except _MISTAKES:
+            raise
         except duckdb.Error as error:
             raise EngineError(str(error).splitlines()[0]) from error
 

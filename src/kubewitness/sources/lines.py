@@ -216,8 +216,8 @@ class Spool:
 def spool_lines(lines: Iterable[tuple[int, bytes]], folder: Path, *, part_bytes: int = 256 << 20) -> Iterator[Spool]:
     """Write lines into plain files of about `part_bytes`.
 
-    A file ends before a line that can begin a record, so that an object over several lines stays together; after twice
-    `part_bytes` before any line.
+    A file ends before a line that can begin a record, so that an object over several lines stays together; it is never
+    longer than twice `part_bytes`, unless by a single line.
 
     Args:
         lines: number of each, rising, and text without newline; no blank ones.
@@ -227,7 +227,9 @@ def spool_lines(lines: Iterable[tuple[int, bytes]], folder: Path, *, part_bytes:
     part = 0
     pending: _Part | None = None
     for number, text in lines:
-        if pending and pending.size >= part_bytes and (text.startswith(b"{") or pending.size >= 2 * part_bytes):
+        if pending and (
+            pending.size + len(text) >= 2 * part_bytes or (pending.size >= part_bytes and text.startswith(b"{"))
+        ):
             yield pending.finish()
             pending = None
         if pending is None:

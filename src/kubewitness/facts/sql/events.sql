@@ -1,4 +1,4 @@
--- One row per event: the events table. Looking for a key as text is a tenth of the price of parsing, and most have none.
+-- One row per event: the events table.
 SELECT
     *,
     CASE
@@ -12,53 +12,43 @@ SELECT
         )
     END AS owner_kind,
     CASE
-        WHEN contains(pod_specs, '"privileged"')
-            THEN kw_any_true(kw_in_containers(pod_specs, '.securityContext.privileged'))
+        WHEN containers IS NOT NULL
+            THEN list_bool_or(list_transform(containers, lambda container: container.securityContext.privileged))
     END AS privileged,
-    CASE WHEN contains(pod_specs, '"hostPID"') THEN kw_any_true(json_extract_string(pod_specs, '$[*].hostPID')) END AS host_pid,
-    CASE WHEN contains(pod_specs, '"hostIPC"') THEN kw_any_true(json_extract_string(pod_specs, '$[*].hostIPC')) END AS host_ipc,
     CASE
-        WHEN contains(pod_specs, '"hostNetwork"')
-            THEN kw_any_true(json_extract_string(pod_specs, '$[*].hostNetwork'))
+        WHEN specs IS NOT NULL THEN list_bool_or(list_transform(specs, lambda spec: spec.hostPID))
+    END AS host_pid,
+    CASE
+        WHEN specs IS NOT NULL THEN list_bool_or(list_transform(specs, lambda spec: spec.hostIPC))
+    END AS host_ipc,
+    CASE
+        WHEN specs IS NOT NULL THEN list_bool_or(list_transform(specs, lambda spec: spec.hostNetwork))
     END AS host_network,
     CASE
-        WHEN contains(pod_specs, '"hostPath"') THEN kw_distinct(list_transform(
-            json_extract_string(pod_specs, '$[*].volumes[*].hostPath.path'), lambda path: kw_clean_path(path)
+        WHEN specs IS NOT NULL THEN kw_distinct(list_transform(
+            flatten(list_transform(specs, lambda spec: spec.volumes)),
+            lambda volume: kw_clean_path(volume.hostPath.path)
         ))
     END AS host_paths,
     CASE
-        WHEN contains(pod_specs, '"capabilities"') AND contains(pod_specs, '"add"') THEN kw_distinct(list_transform(
-            kw_in_containers(pod_specs, '.securityContext.capabilities.add[*]'),
+        WHEN containers IS NOT NULL THEN kw_distinct(list_transform(
+            flatten(list_transform(containers, lambda container: container.securityContext.capabilities.add)),
             lambda capability: regexp_replace(upper(capability), '^CAP_', '')
         ))
     END AS capabilities,
     CASE
-        -- A volume may have an image too, but that is an object.
-        WHEN pod_specs IS NOT NULL THEN kw_distinct(
-            list_filter(kw_in_containers(pod_specs, '.image'), lambda image: NOT starts_with(image, '{'))
-        )
+        WHEN containers IS NOT NULL THEN kw_distinct(list_transform(containers, lambda container: container.image))
     END AS images,
     CASE
-        WHEN pod_specs IS NOT NULL THEN coalesce(
-            json_extract_string(pod_specs, '$[*].serviceAccountName')[1],
-            json_extract_string(pod_specs, '$[*].serviceAccount')[1]
+        WHEN specs IS NOT NULL THEN list_any_value(
+            list_transform(specs, lambda spec: coalesce(spec.serviceAccountName, spec.serviceAccount))
         )
     END AS service_account,
     CASE
-        WHEN contains(pod_specs, '"command"') OR contains(pod_specs, '"args"') THEN nullif(
+        WHEN containers IS NOT NULL THEN nullif(
             list_filter(
                 list_transform(
-                    list_concat(
-                        json_extract(pod_specs, '$[*].containers[*]'),
-                        json_extract(pod_specs, '$[*].initContainers[*]'),
-                        json_extract(pod_specs, '$[*].ephemeralContainers[*]')
-                    ),
-                    lambda container: array_to_string(
-                        list_concat(
-                            json_extract_string(container, '$.command[*]'), json_extract_string(container, '$.args[*]')
-                        ),
-                        ' '
-                    )
+                    containers, lambda container: array_to_string(list_concat(container.command, container.args), ' ')
                 ),
                 lambda command: command <> ''
             ),
@@ -93,4 +83,4 @@ SELECT
     CASE
         WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_container_pattern())
     END AS exec_container
-FROM objects
+FROM parts

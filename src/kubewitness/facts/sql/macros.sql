@@ -85,35 +85,15 @@ CREATE OR REPLACE TEMP MACRO kw_written(request, response, path) AS
         END
     );
 
--- Texts under a path in all containers, of every kind, of these pod specs: in one walk, as only containers have such paths.
-CREATE OR REPLACE TEMP MACRO kw_in_containers(specs, path) AS json_extract_string(specs, '$[*].*[*]' || path);
-
--- Containers but for those that a strategic merge patch deletes.
-CREATE OR REPLACE TEMP MACRO kw_kept(containers) AS
-    list_filter(
-        containers, lambda container: json_extract_string(container, '$."$patch"') IS DISTINCT FROM 'delete'
-    );
-
--- Pod specs of a strategic merge patch without the containers that it deletes.
-CREATE OR REPLACE TEMP MACRO kw_without_deleted(specs) AS
-    '[' || array_to_string(
-        list_transform(
-            json_extract(specs, '$[*]'),
-            lambda spec: json_merge_patch(
-                spec,
-                json_object(
-                    'containers', kw_kept(json_extract(spec, '$.containers[*]')),
-                    'initContainers', kw_kept(json_extract(spec, '$.initContainers[*]')),
-                    'ephemeralContainers', kw_kept(json_extract(spec, '$.ephemeralContainers[*]'))
-                )
-            )::VARCHAR
-        ),
-        ','
-    ) || ']';
-
--- Whether any of the values is true; null where there is none.
-CREATE OR REPLACE TEMP MACRO kw_any_true(texts) AS
-    CASE WHEN list_contains(texts, 'true') THEN TRUE WHEN length(texts) > 0 THEN FALSE END;
+-- What facts about pods are made of, as a structure for from_json.
+CREATE OR REPLACE TEMP MACRO kw_containers() AS
+    '[{"image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
+    || ' "securityContext": {"privileged": "BOOLEAN", "capabilities": {"add": ["VARCHAR"]}}}]';
+CREATE OR REPLACE TEMP MACRO kw_specs() AS
+    '[{"hostPID": "BOOLEAN", "hostIPC": "BOOLEAN", "hostNetwork": "BOOLEAN",'
+    || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "volumes": [{"hostPath": {"path": "VARCHAR"}}],'
+    || ' "containers": ' || kw_containers() || ', "initContainers": ' || kw_containers()
+    || ', "ephemeralContainers": ' || kw_containers() || '}]';
 
 -- Lists as facts hold them: without nulls and repetitions; null when nothing is left.
 CREATE OR REPLACE TEMP MACRO kw_distinct(list) AS nullif(list_sort(list_distinct(list)), []);

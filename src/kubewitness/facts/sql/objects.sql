@@ -1,32 +1,26 @@
 -- One row per event: the parts that a write sets in pods, workload templates, roles and bindings, as JSON arrays.
 -- Bodies are looked into only for such writes; a body is long and its parts are short, so each is cut out once.
 SELECT
-    * REPLACE (
-        CASE WHEN contains(pod_specs, '"$patch"') THEN kw_without_deleted(pod_specs) ELSE pod_specs END AS pod_specs
-    )
-FROM (
-    SELECT
-        *,
-        CASE
-            WHEN NOT is_write OR NOT (
-                subresource IS NULL OR (resource = 'pods' AND subresource IN ('ephemeralcontainers', 'resize'))
-            ) THEN NULL
-            WHEN resource = 'pods' THEN kw_written(request_object, response_object, '$.spec')
-            WHEN resource IN (
-                'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
-            ) THEN kw_written(request_object, response_object, '$.spec.template.spec')
-            WHEN resource = 'cronjobs'
-                THEN kw_written(request_object, response_object, '$.spec.jobTemplate.spec.template.spec')
-            WHEN resource = 'podtemplates' THEN kw_written(request_object, response_object, '$.template.spec')
-        END AS pod_specs,
-        CASE
-            WHEN action = 'escalate' THEN kw_written(request_object, response_object, '$.rules')
-        END AS role_rules,
-        CASE
-            WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.roleRef')
-        END AS role_refs,
-        CASE
-            WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.subjects')
-        END AS subject_lists
-    FROM authorizations
-)
+    *,
+    CASE
+        WHEN NOT is_write OR NOT (
+            subresource IS NULL OR (resource = 'pods' AND subresource IN ('ephemeralcontainers', 'resize'))
+        ) THEN NULL
+        WHEN resource = 'pods' THEN kw_written(request_object, response_object, '$.spec')
+        WHEN resource IN (
+            'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
+        ) THEN kw_written(request_object, response_object, '$.spec.template.spec')
+        WHEN resource = 'cronjobs'
+            THEN kw_written(request_object, response_object, '$.spec.jobTemplate.spec.template.spec')
+        WHEN resource = 'podtemplates' THEN kw_written(request_object, response_object, '$.template.spec')
+    END AS pod_specs,
+    CASE
+        WHEN action = 'escalate' THEN kw_written(request_object, response_object, '$.rules')
+    END AS role_rules,
+    CASE
+        WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.roleRef')
+    END AS role_refs,
+    CASE
+        WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.subjects')
+    END AS subject_lists
+FROM authorizations
