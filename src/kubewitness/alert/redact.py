@@ -279,12 +279,16 @@ class Redactor:
         if self.reveal:
             return dict(details)
         is_secret = details.get("resource") == "secrets"
-        return {
-            column: self._changed(column, value)
-            if isinstance(value, str) and column not in _JSON
-            else _redact_column(column, value, is_secret=is_secret)
-            for column, value in details.items()
-        }
+        return {column: self._redacted(column, value, is_secret=is_secret) for column, value in details.items()}
+
+    def _redacted(self, column: str, value: Any, *, is_secret: bool) -> Any:
+        if column in _JSON:
+            return _redact_json(column, value, is_secret=is_secret)
+        if isinstance(value, str):
+            return self._changed(column, value)
+        if isinstance(value, list | tuple):
+            return [self._changed(column, each) if isinstance(each, str) else each for each in value]
+        return value
 
 
 def _redact_text_of(column: str, text: str) -> str:
@@ -295,14 +299,8 @@ def _redact_identifier(text: str) -> str:
     return _settle(text, redact_known)
 
 
-def _redact_column(column: str, value: Any, *, is_secret: bool) -> Any:
-    if column in _JSON:
-        is_secret = is_secret and column in _BODIES
-        if isinstance(value, str):
-            return _redact_string(value, is_secret=is_secret, depth=0)
-        return redact_body(value, is_secret=is_secret)
+def _redact_json(column: str, value: Any, *, is_secret: bool) -> Any:
+    is_secret = is_secret and column in _BODIES
     if isinstance(value, str):
-        return _redact_text_of(column, value)
-    if isinstance(value, list | tuple):
-        return [_redact_text_of(column, each) if isinstance(each, str) else each for each in value]
-    return value
+        return _redact_string(value, is_secret=is_secret, depth=0)
+    return redact_body(value, is_secret=is_secret)

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from kubewitness.detect.plan import Plan
 
 _DETAILED_EVENTS = 50
-_ALL_DETAILED = 2_000
+_READ_AT_ONCE = 10_000
 _IDENTITY = ("audit_id", "stage", "cluster", "actor", "source_ip")
 _DETAILS = (
+    "audit_id", "stage",
     "cluster", "actor", "actor_kind", "username", "impersonated_username", "impersonated_groups", "groups", "source_ip",
     "source_ips", "user_agent", "verb", "request_uri", "request_path", "level", "api_group", "resource", "subresource",
     "namespace", "name", "object_name", "code", "status_reason", "status_message", "action", "exec_command",
@@ -165,10 +166,12 @@ class _Scan:
         groups = [
             list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
         ]
-        shown = _DETAILED_EVENTS if len(hits) > _ALL_DETAILED else len(hits)
-        detailed = {row["event"] for group in groups for row in group[:shown]}
-        further = {row["event"] for row in hits} - detailed
-        known = evidence.events(detailed, (*_IDENTITY, *_DETAILS)) | evidence.events(further, _IDENTITY)
+        shown = {row["event"] for group in groups for row in group[:_DETAILED_EVENTS]}
+        rows = {row["event"] for row in hits}
+        if len(rows) > _READ_AT_ONCE:
+            known = evidence.events(shown, _DETAILS) | evidence.events(rows - shown, _IDENTITY)
+        else:
+            known = evidence.events(rows, _DETAILS)
         alerts: list[Alert] = []
         matches: list[Match] = []
         for group in groups:

@@ -7,9 +7,12 @@ lines. So the n-th row is the n-th line that is not blank, and a LineMap says wh
 from __future__ import annotations
 
 import io
+import os
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
+from mmap import ACCESS_READ, mmap
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +27,11 @@ _BUFFER_BYTES = 256 << 10
 
 MAX_LINE_BYTES = 128 << 20
 """Longest line that is kept whole."""
+
+# No event is as short; a line that is may be blank.
+_LIKELY_BLANK_BYTES = 16
+_LONG_BYTES = 16 << 20
+_ORDINARY_FILE_BYTES = 16 << 30
 
 MARK_BYTES = 4 << 10
 """How far apart the places of records are noted: a record is found again by reading on from the last one."""
@@ -51,6 +59,23 @@ class LineMap:
     # Some records, rising, and the offset at which each one's line begins.
     _marked: array[int] = field(default_factory=_counters)
     _offsets: array[int] = field(default_factory=_counters)
+    # Or, where no line is blank or very long, the offset behind every record's line.
+    _ends: array[int] = field(default_factory=_counters)
+
+    @classmethod
+    def of_lengths(cls, lengths: Iterable[int]) -> LineMap:
+        """Where lines of these lengths, newlines included, stand, none of which is blank."""
+        ends = array("Q", accumulate(lengths))
+        return cls(len(ends), _ends=ends)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `place` tells where the record itself begins, and `end` where it ends."""
+        return bool(self._ends)
+
+    def end(self, record: int) -> int:
+        """The offset behind a record's line; only when the map is exact."""
+        return self._ends[record]
 
     def line(self, record: int, first_line: int = 1) -> int:
         """Line, from `first_line`, of a record counted from 0."""
@@ -59,6 +84,8 @@ class LineMap:
 
     def place(self, record: int) -> tuple[int, int]:
         """A record at or before this one, and the offset at which its line, or a blank one before it, begins."""
+        if self._ends:
+            return record, self._ends[record - 1] if record else 0
         mark = bisect_right(self._marked, record)
         return (self._marked[mark - 1], self._offsets[mark - 1]) if mark else (0, 0)
 
@@ -83,6 +110,24 @@ def index_lines(path: str) -> LineMap:
     Raises:
         OSError: the file cannot be read.
     """
+    return _index_ordinary(path) or _index_any(path)
+
+
+def _index_ordinary(path: str) -> LineMap | None:
+    """Note where every line ends; None when some may be blank, or when some are very long."""
+    size = os.stat(path).st_size  # noqa: PTH116 - paths are text here
+    if not size or size > _ORDINARY_FILE_BYTES:
+        return None
+    with open(path, "rb", buffering=_CHUNK_BYTES // 4) as file:  # noqa: PTH123 - same
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+            starts = range(0, size - _LONG_BYTES, _LONG_BYTES)
+            if any(text.find(b"\n", start, start + _LONG_BYTES) < 0 for start in starts):
+                return None
+        lengths = array("Q", map(len, file))
+    return LineMap.of_lengths(lengths) if lengths and min(lengths) >= _LIKELY_BLANK_BYTES else None
+
+
+def _index_any(path: str) -> LineMap:
     counter = _Counter()
     buffer = bytearray(_CHUNK_BYTES)
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - paths are text here
@@ -151,6 +196,9 @@ def select_lines(path: str, records: Iterable[int], lines: LineMap) -> Iterator[
     Raises:
         OSError: the file cannot be read. A file that has become shorter ends the yield.
     """
+    if lines.is_exact:
+        yield from _select_exactly(path, records, lines)
+        return
     with io.BufferedReader(io.FileIO(path), _BUFFER_BYTES) as file:
         current = -1
         found = read_lines(file)
@@ -166,6 +214,18 @@ def select_lines(path: str, records: Iterable[int], lines: LineMap) -> Iterator[
                     break
             else:
                 return
+
+
+def _select_exactly(path: str, records: Iterable[int], lines: LineMap) -> Iterator[tuple[int, bytes]]:
+    with io.FileIO(path) as file:
+        descriptor = file.fileno()
+        for record in records:
+            _, start = lines.place(record)
+            length = lines.end(record) - start
+            text = os.pread(descriptor, length, start)
+            if len(text) < length:
+                return
+            yield record, text.rstrip(b"\r\n")
 
 
 def read_lines(stream: io.BufferedReader[Any]) -> Iterator[tuple[int, bytes]]:

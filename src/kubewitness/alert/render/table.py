@@ -132,7 +132,13 @@ def _print_informational(console: Console, indent: int, alerts: Sequence[Alert])
         more = f" +{len(others)}" if others else ""
         requests = sum(alert.count for alert in several)
         first = min((alert.first_at for alert in several if alert.first_at), default=None)
-        cells = (several[0].severity.value, visible(several[0].title), visible(who) + more, f"{requests:,}", _when(first))
+        cells = (
+            several[0].severity.value,
+            visible(several[0].title),
+            visible(who) + more,
+            f"{requests:,}",
+            _when(first),
+        )
         row = _row(console.width, indent, cells)
         row.stylize(_STYLES[Severity.INFORMATIONAL], 0, len(several[0].severity.value))
         console.print(row, no_wrap=True)
