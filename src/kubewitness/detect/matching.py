@@ -1,8 +1,8 @@
 """From the staged rows to hits: which rule matched which event, and for what cause.
 
-`staged` holds one row per record and `candidates` one for each that the second pass read (see plan.py); `hits` takes one
-row per rule and event. Rows with the same rule and the same cause belong to one alert as long as they follow each other
-closely.
+`staged` holds one row per record and `candidates` one for each that the second pass read (see plan.py); `hits` takes
+one row per rule and event. Rows with the same rule and the same cause belong to one alert as long as they follow each
+other closely.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ CREATE OR REPLACE TEMP TABLE hits (rule INTEGER, event BIGINT, cause UBIGINT)
 """
 
 CREATE_DUPLICATES = """
--- One row per record that is the same as an earlier one. Cut records are looked at apart. Without a time nobody can say.
+-- One row per record that is the same as an earlier one. Cut records are looked at apart. Without a time nobody can
+-- say.
 CREATE OR REPLACE TEMP TABLE duplicates AS
 SELECT rowid AS event
 FROM staged
@@ -50,7 +51,8 @@ QUALIFY row_number() OVER (PARTITION BY record_key, time_key ORDER BY rowid) > 1
 """
 
 CREATE_CUT_TWINS = """
--- One row per cut record and another record of the same request and stage, which may be the same one. Of many others only
+-- One row per cut record and another record of the same request and stage, which may be the same one. Of many others
+-- only
 -- the first ones, whole and cut: a record that is taken for another one is lost, one that is not is merely there twice.
 CREATE OR REPLACE TEMP TABLE cut_twins AS
 WITH alike AS (
@@ -160,6 +162,7 @@ def _correlated(plan: Plan, correlation: Correlation, number: int) -> str:
     if correlation.counted:
         columns["counted"] = correlation.counted
     base = _base(plan, correlation.rules, columns)
+    value = ", any_value(counted) AS counted" if correlation.counted else ""
     what = "DISTINCT counted" if correlation.kind is CountKind.VALUES else "*"
     window = f"INTERVAL {correlation.window_s} SECOND"
     enough = f"{correlation.order} {correlation.threshold}"
@@ -170,7 +173,7 @@ INSERT INTO hits
 WITH base AS ({base}),
 possible AS (SELECT cause FROM base GROUP BY cause {possible}),
 requests AS (
-    SELECT cause, request_key, min(happened_at) AS happened_at{", any_value(counted) AS counted" * bool(correlation.counted)}
+    SELECT cause, request_key, min(happened_at) AS happened_at{value}
     FROM base WHERE cause IN (SELECT cause FROM possible)
     GROUP BY cause, request_key
 ),

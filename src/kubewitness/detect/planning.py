@@ -69,7 +69,10 @@ _KEYS = {
     # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category
     "outcome": (
         "TINYINT",
-        "CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END",
+        (
+            "CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3"
+            " WHEN partial THEN 2 ELSE 1 END"
+        ),
     ),
     "happened_at": ("TIMESTAMP", "happened_at"),
     # The same record again has the same record_key and time_key; events without auditID are never the same.

@@ -17,7 +17,6 @@ from sigma.conditions import (
 )
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
-from sigma.rule import SigmaRule
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
@@ -59,6 +58,8 @@ from kubewitness.query.predicate import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sigma.rule import SigmaRule
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _REGEX_HINT = "the engine uses RE2: look-around and back-references are not there"
 # The decoder leaves these absent where a log has empty text.
@@ -66,7 +67,8 @@ _NEVER_EMPTY = frozenset({"subresource", "namespace", "name"})
 _TECHNIQUE = re.compile(r"^t\d{4}(\.\d{3})?$")
 _ORDERS = {"LT": Order.LESS, "LTE": Order.LESS_OR_EQUAL, "GT": Order.GREATER, "GTE": Order.GREATER_OR_EQUAL}
 _COUNT_ORDERS = {
-    "LT": CountOrder.LESS, "LTE": CountOrder.LESS_OR_EQUAL, "GT": CountOrder.GREATER, "GTE": CountOrder.GREATER_OR_EQUAL,
+    "LT": CountOrder.LESS, "LTE": CountOrder.LESS_OR_EQUAL,
+    "GT": CountOrder.GREATER, "GTE": CountOrder.GREATER_OR_EQUAL,
     "EQ": CountOrder.EQUAL, "NEQ": CountOrder.NOT_EQUAL,
 }  # fmt: skip
 

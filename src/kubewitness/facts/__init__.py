@@ -31,8 +31,8 @@ KEYS = {
 """Cheaper expressions for facts that are compared on very many events: equal exactly where the facts are equal."""
 
 BODY_FACTS = frozenset(
-    "request_object response_object truncated dry_run object_name owner_kind privileged host_pid host_ipc host_network"
-    " host_paths capabilities images service_account pod_commands role_verbs role_resources role_api_groups role_ref_kind"
-    " role_ref subjects".split()
+    "request_object response_object truncated dry_run object_name owner_kind privileged host_pid host_ipc"
+    " host_network host_paths capabilities images service_account pod_commands role_verbs role_resources"
+    " role_api_groups role_ref_kind role_ref subjects".split()
 )
 """Columns for which bodies must have been read."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _BLANK = b" \t\r\n\v\f"
 _LARGEST_BLANK = 32
 _CHUNK_BYTES = 4 << 20
-_BUFFER_BYTES = 256 << 10
+_BUFFER_BYTES = 64 << 10
+_NEAR_RECORDS = 100
 
 MAX_LINE_BYTES = 128 << 20
 """Longest line that is kept whole."""
@@ -203,10 +204,11 @@ def select_lines(path: str, records: Iterable[int], lines: LineMap) -> Iterator[
         current = -1
         found = read_lines(file)
         for wanted in records:
-            record, offset = lines.place(wanted)
-            if record > current:
-                file.seek(offset)
-                current = record - 1
+            if wanted - current > _NEAR_RECORDS:
+                record, offset = lines.place(wanted)
+                if record > current:
+                    file.seek(offset)
+                    current = record - 1
             for _, text in found:
                 current += 1
                 if current == wanted:
