@@ -36,7 +36,7 @@ def sniff(head: bytes) -> Layout:
     Returns:
         The layout that fits most of the lines; a bad line among good ones does not matter.
     """
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if _is_utf16(head):
         text = head.decode("utf-16", errors="replace").lstrip("\ufeff\r\n\t ")
         return Layout.CSV if _is_csv(text.partition("\n")[0]) else Layout.DOCUMENT
     lines = head.split(b"\n")
@@ -70,6 +70,12 @@ def _layout_of(text: bytes) -> Layout | None:
     if "AuditId" in fields or ("Verb" in fields and "RequestUri" in fields):
         return Layout.TABLE_LINES
     return Layout.LINES
+
+
+def _is_utf16(head: bytes) -> bool:
+    """Whether text of two bytes a character follows its mark, and not a line that happens to begin with those bytes."""
+    start = head[2:66]
+    return head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and start.count(0) * 3 >= len(start)
 
 
 def _sniff_giant(text: bytes) -> Layout:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import zstandard
@@ -113,11 +113,14 @@ class _Gzip(_Unpacked):
         super().__init__(raw)
         self._member = zlib.decompressobj(_GZIP_FORMAT)
         self._has_begun = False
+        self._error: zlib.error | None = None
 
     def _is_inside(self) -> bool:
         return self._has_begun and not self._member.eof
 
     def _unpack(self) -> bytes:
+        if self._error:
+            raise self._error
         if self._member.eof:
             self._packed = self._packed.lstrip(b"\0")
             if not self._packed:
@@ -126,9 +129,22 @@ class _Gzip(_Unpacked):
                 raise OSError("what follows is no gzip data")
             self._member = zlib.decompressobj(_GZIP_FORMAT)
         self._has_begun = True
-        plain = self._member.decompress(self._packed, _BUFFER_BYTES)
+        before = self._member.copy()
+        try:
+            plain = self._member.decompress(self._packed, _BUFFER_BYTES)
+        except zlib.error as error:
+            self._error = error
+            return _up_to_error(before, self._packed)
         self._packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         return plain
+
+
+def _up_to_error(member: zlib._Decompress, packed: bytes) -> bytes:
+    """What a member says before the byte at which it breaks: a call that fails gives nothing."""
+    found: list[bytes] = []
+    with suppress(zlib.error):
+        found.extend(member.decompress(packed[at : at + 1]) for at in range(len(packed)))
+    return b"".join(found)
 
 
 class _Zstd(_Unpacked):
