@@ -21,8 +21,8 @@ $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: setup
-	$(BIN)/kubewitness scan examples/aks-attack -o report.html --format html --quiet
 	$(BIN)/kubewitness scan examples/aks-attack
+	$(BIN)/kubewitness scan examples/aks-attack --format html -o report.html
 
 test: setup
 	$(BIN)/python -m pytest -q
