@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from kubewitness.alert.render import FORMATS
 from kubewitness.app.scan import scan
-from kubewitness.cli import app
+from kubewitness.cli.application import app
 from kubewitness.detect.pack import load_pack
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS, Group

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubewitness.cli import app
+from kubewitness.cli.application import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -17,7 +17,7 @@ from kubewitness.alert.render.fields import (
     match_fields,
     summary_fields,
 )
-from kubewitness.cli import app
+from kubewitness.cli.application import app
 from kubewitness.detect.pack import rule_files
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.event import COLUMNS, Action, ActorKind

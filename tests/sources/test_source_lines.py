@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINES = st.lists(
-    st.sampled_from([b"", b" ", b"\t\v\f", b"\r", b"a", b" a", b"{}", b"{}\r", b"x" * 40, b"\0", b"\xc2\xa0"]), max_size=30
+    st.sampled_from([b"", b" ", b"\t\v\f", b"\r", b"a", b" a", b"{}", b"{}\r", b"x" * 40, b"\0", b"\xc2\xa0"]),
+    max_size=30,
 )
 ENDS = st.sampled_from([b"", b"\n", b"\n\n", b"\r\n", b"\n  "])
 

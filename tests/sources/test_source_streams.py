@@ -96,8 +96,9 @@ def test_everything_before_a_break_is_kept_and_the_break_is_told(tmp_path: Path,
     assert told in failure
     if kind.startswith("gzip"):
         assert found.startswith(as_far_as_possible(packed))
-    assert TEXT.startswith(found[: len(TEXT)])
-    assert len(found) >= len(TEXT) or "cut" in kind or "broken" in kind
+    if "broken" not in kind:  # the bytes before the break may already be wrong
+        assert TEXT.startswith(found[: len(TEXT)])
+        assert len(found) >= len(TEXT) or "cut" in kind
 
 
 @pytest.mark.parametrize("pack_bytes", [gzip.compress, zst])

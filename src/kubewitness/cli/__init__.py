@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App, CycloptsError
-
-from kubewitness import __version__
-
-app = App(
-    name="kubewitness",
-    help="Ask Kubernetes audit logs who did what, whether it was allowed, and what they could not see.",
-    version=__version__,
-    help_format="plaintext",  # markdown takes as long to import as all the rest
-    help_epilogue="Short alias: kw. Data goes to stdout, everything else to stderr; NO_COLOR is honoured.",
-)
-app.command(
-    "kubewitness.cli.scan:scan",
-    name="scan",
-    help="Read audit logs in any shape and report what happened.",
-    help_epilogue="Examples:\n\n"
-    "    kubewitness scan audit.log\n\n"
-    "    kubewitness scan insights-logs-kube-audit/ --format html -o report.html\n\n"
-    "    zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high",
-)
-app.command("kubewitness.cli.rules:app", name="rules", help="List, show and test rules.")
+ABOUT = "Ask Kubernetes audit logs who did what, whether it was allowed, and what they could not see."
+EPILOGUE = "Short alias: kw. Data goes to stdout, everything else to stderr; NO_COLOR is honoured."
+COMMANDS = {
+    "scan": ("kubewitness.cli.scan:scan", "Read audit logs in any shape and report what happened."),
+    "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
+}
+"""Name of each command: where it is, and what it does."""
 
 EXIT_MET = 1
 EXIT_UNUSABLE = 2
@@ -32,20 +18,40 @@ EXIT_UNUSABLE = 2
 
 def main() -> None:
     """Entry point of the command."""
-    from kubewitness.model.errors import KubewitnessError  # noqa: PLC0415 - help must come quickly
+    if sys.argv[1:] in ([], ["-h"], ["--help"]):
+        print(overview())  # noqa: T201 - this is the front end
+        return
+    sys.exit(_run())
+
+
+def overview() -> str:
+    """What `kubewitness --help` says: without the parser, because importing it takes longer than reading this."""
+    commands = [*((name, about) for name, (_, about) in COMMANDS.items()), ("--version", "Show the version.")]
+    width = max(len(name) for name, _ in commands)
+    listed = "\n".join(f"  {name:{width}}  {about}" for name, about in commands)
+    usage = "Usage: kubewitness COMMAND [OPTIONS]"
+    more = "kubewitness COMMAND --help shows options and examples."
+    return f"{usage}\n\n{ABOUT}\n\nCommands:\n{listed}\n\n{more}\n{EPILOGUE}"
+
+
+def _run() -> int:
+    from cyclopts import CycloptsError  # noqa: PLC0415 - the overview must come quickly
+
+    from kubewitness.cli.application import app  # noqa: PLC0415
+    from kubewitness.model.errors import KubewitnessError  # noqa: PLC0415
 
     try:
         result = app(exit_on_error=False, print_error=False)
     except KubewitnessError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is the front end
-        sys.exit(EXIT_UNUSABLE)
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_UNUSABLE
     except CycloptsError as error:
         words = " ".join(("kubewitness", *(error.command_chain or ())))
         print(f"error: {error}\nhint: {words} --help", file=sys.stderr)  # noqa: T201
-        sys.exit(EXIT_UNUSABLE)
+        return EXIT_UNUSABLE
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(EXIT_UNUSABLE)
+        return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(result if isinstance(result, int) else 0)
+        return 130
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,29 @@
+"""The commands and their help."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from kubewitness import __version__
+from kubewitness.cli import ABOUT, COMMANDS, EPILOGUE
+
+_SCAN_EXAMPLES = (
+    "kubewitness scan audit.log",
+    "kubewitness scan insights-logs-kube-audit/ --format html -o report.html",
+    "zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high",
+)
+
+app = App(
+    name="kubewitness",
+    help=ABOUT,
+    version=__version__,
+    help_format="plaintext",  # markdown takes as long to import as all the rest
+    help_epilogue=EPILOGUE,
+)
+app.command(
+    COMMANDS["scan"][0],
+    name="scan",
+    help=COMMANDS["scan"][1],
+    help_epilogue="\n\n".join(("Examples:", *(f"    {line}" for line in _SCAN_EXAMPLES))),
+)
+app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
