@@ -43,7 +43,7 @@ def expected_of(text: bytes) -> list[tuple[int, bytes]]:
 
 
 def reader(text: bytes) -> io.BufferedReader:
-    return io.BufferedReader(io.BytesIO(text), 16)  # type: ignore[type-var]
+    return io.BufferedReader(io.BytesIO(text), 16)
 
 
 @settings(max_examples=300, deadline=None)

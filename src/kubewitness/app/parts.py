@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING
 
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.sources import (
-    MARK_BYTES,
     Compression,
     LineMap,
     Source,

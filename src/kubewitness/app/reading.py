@@ -30,7 +30,7 @@ from kubewitness.decode import (
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Origin, Rejection
-from kubewitness.query.engine import DEFAULT_LINE_BYTES, Engine, EngineError
+from kubewitness.query.engine import Engine, EngineError
 from kubewitness.query.reading import reading_query
 from kubewitness.sources import Source, find_sources, open_source, read_lines, spool_lines
 

@@ -170,7 +170,7 @@ def _correlated(plan: Plan, correlation: Correlation, number: int) -> str:
     possible = f"HAVING count({what.replace('*', 'DISTINCT request_key')}) {enough}" if ">" in correlation.order else ""
     return f"""
 INSERT INTO hits
-WITH base AS ({base}),
+WITH base AS MATERIALIZED ({base}),
 possible AS (SELECT cause FROM base GROUP BY cause {possible}),
 requests AS (
     SELECT cause, request_key, min(happened_at) AS happened_at{value}
@@ -200,7 +200,7 @@ def _first_seen(plan: Plan, rule: PlannedRule, first_seen: FirstSeen, number: in
     base = _base(plan, [rule.info.id], {"history": first_seen.by, "value": first_seen.field})
     return f"""
 INSERT INTO hits
-WITH base AS (SELECT * FROM ({base}) WHERE value IS NOT NULL),
+WITH base AS MATERIALIZED (SELECT * FROM ({base}) WHERE value IS NOT NULL),
 several AS (SELECT history FROM base GROUP BY history HAVING count(DISTINCT value) > 1),
 requests AS (
     SELECT history, request_key, any_value(value) AS value, min(happened_at) AS happened_at
