@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,23 +35,29 @@ def plan_rules(
         RuleError: a rule cannot be loaded.
     """
     wanted = tuple(sorted(classes))
-    path = _cache_folder() / f"plan-{_fingerprint(folders, wanted, builtin=builtin)}.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Plan)
-    except (OSError, msgspec.MsgspecError):
-        pass
+    folder = _cache_folder()
+    path = folder / f"plan-{_fingerprint(folders, wanted, builtin=builtin)}.json" if folder else None
+    if path:
+        with suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(path.read_bytes(), type=Plan)
     # Only when there is something to plan: these take long to import.
     from kubewitness.detect.pack import load_pack  # noqa: PLC0415
     from kubewitness.detect.planning import build_plan  # noqa: PLC0415
 
     plan = build_plan(load_pack(folders, builtin=builtin, classes=wanted))
-    _keep(path, plan)
+    if path:
+        _keep(path, plan)
     return plan
 
 
-def _cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "kubewitness"
+def _cache_folder() -> Path | None:
+    """The user's own cache; a folder that others can write to would let them choose the SQL that is run."""
+    if home := os.environ.get("XDG_CACHE_HOME"):
+        return Path(home) / "kubewitness"
+    try:
+        return Path.home() / ".cache" / "kubewitness"
+    except RuntimeError:  # a container may run as a user that has no home
+        return None
 
 
 def _keep(path: Path, plan: Plan) -> None:
