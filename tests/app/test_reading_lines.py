@@ -359,3 +359,17 @@ def test_five_thousand_small_files_take_seconds(read: Read, tmp_path: Path, line
     assert time.perf_counter() - began < 20  # two or three on an idle machine
     assert len(seen.events) == 10_000
     assert {name: line for name, line, _ in seen.events} == {source.name: 2 for source in seen.reading.sources}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le with mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_encoding_and_any_end_of_line_is_read(
+    read: Read, tmp_path: Path, line_of: LineOf, *, encoding: str, end: str
+) -> None:
+    text = end.join(line_of(number, userAgent="Zürich").decode() for number in range(5)) + end
+    mark, name = ("\ufeff", "utf-16-le") if "mark" in encoding else ("", encoding)
+    (tmp_path / "audit.log").write_bytes((mark + text).encode(name))
+    seen = read(tmp_path)
+    assert seen.ids == [f"id-{number}" for number in range(5)]
+    assert {event["user_agent"] for _, _, event in seen.events} == {"Zürich"}
+    assert seen.rejected == []

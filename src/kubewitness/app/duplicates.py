@@ -37,9 +37,9 @@ def find_cut_duplicates(engine: Engine, evidence: Evidence) -> None:
         twins = engine.run(CUT_TWINS, {"batch": batch})
         if not twins:
             break
-        events = evidence.events({row for cut, twin, _, _ in twins for row in (cut, twin)}, _COLUMNS + _AROUND)
-        for cut, twin, is_whole, same_time in twins:
-            if cut in settled or twin in settled or not (is_whole or same_time):
+        events = evidence.events({row for pair in twins for row in pair}, _COLUMNS + _AROUND)
+        for cut, twin in twins:
+            if cut in settled or twin in settled:
                 continue
             if cut in events and twin in events and is_same(events[cut], events[twin]):
                 settled.add(cut)

@@ -103,7 +103,8 @@ class Evidence:
 
     def _read(self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
         copied = self.copy(wanted)
-        query = copied.query("SELECT " + ", ".join(f'"{name}"' for name in columns) + " FROM events")
+        names = ", ".join(f'"{name}"' for name in columns)
+        query = copied.query(f"SELECT {names} FROM events")  # noqa: S608 - names of columns
         try:
             events = self._engine.rows(query.sql, query.parameters)
         except EngineError:

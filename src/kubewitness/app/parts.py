@@ -122,11 +122,12 @@ def read_rows(wanted: Iterable[tuple[Span, Iterable[int]]]) -> Iterator[tuple[in
     Args:
         wanted: spans, rising where they are of one file, and rising rows of each.
     """
-    for _, spans in groupby(wanted, key=lambda item: item[0].part.path):
+    for path, group in groupby(wanted, key=lambda item: item[0].part.path):
         rows: deque[int] = deque()
-        (first, first_rows) = next(spans)
-        records = _records(chain([(first, first_rows)], spans), rows)
-        path, packed = first.part.path, f"{first.part.path}.zst"
+        members = iter(group)
+        (first, first_rows) = next(members)
+        records = _records(chain([(first, first_rows)], members), rows)
+        packed = f"{path}.zst"
         found = (
             _select_packed(packed, records)
             if not os.path.exists(path) and os.path.exists(packed)  # noqa: PTH110 - paths are text here

@@ -143,7 +143,7 @@ def read_sources(
     reading.left_out += listing.left_out
     reading.sources += listing.sources
     with ThreadPoolExecutor(1) as pool:
-        _Reader(engine, target, reading, folder, pool, cluster, then).read_all()
+        _Reader(engine, target, reading, folder, pool=pool, cluster=cluster, then=then).read_all()
 
 
 def decoder(layout: Layout, reader: io.BufferedReader) -> Iterator[Outcome]:
@@ -164,6 +164,7 @@ class _Reader:
         target: Target,
         reading: Reading,
         folder: Path,
+        *,
         pool: ThreadPoolExecutor,
         cluster: str | None,
         then: Callable[[Sequence[Span]], None] | None,

@@ -51,29 +51,36 @@ QUALIFY row_number() OVER (PARTITION BY record_key, time_key ORDER BY rowid) > 1
 """
 
 CREATE_CUT_TWINS = """
--- One row per cut record and another record of the same request and stage, which may be the same one. Of many others
--- only
--- the first ones, whole and cut: a record that is taken for another one is lost, one that is not is merely there twice.
+-- One row per cut record and another record of the same request and stage, which may be the same one: a whole one,
+-- or one that was cut too and has the same time. Of many others only the first ones: a record that is taken for
+-- another one is lost, one that is not is merely there twice.
 CREATE OR REPLACE TEMP TABLE cut_twins AS
-WITH alike AS (
+WITH cut AS (
     SELECT
-        rowid AS event, record_key, outcome, happened_at,
-        row_number() OVER (PARTITION BY record_key, outcome ORDER BY rowid) AS place
+        rowid AS event, record_key, happened_at,
+        row_number() OVER (PARTITION BY record_key, happened_at ORDER BY rowid) AS place
     FROM staged
-    WHERE outcome IN (1, 2) AND record_key IN (SELECT record_key FROM staged WHERE outcome = 2)
+    WHERE outcome = 2 AND record_key IS NOT NULL
+),
+whole AS (
+    SELECT rowid AS event, record_key
+    FROM staged
+    WHERE outcome = 1 AND record_key IN (SELECT record_key FROM cut)
+    QUALIFY row_number() OVER (PARTITION BY record_key ORDER BY rowid) <= 8
 )
-SELECT
-    cut.event AS cut, twin.event AS twin, twin.outcome = 1 AS is_whole,
-    cut.happened_at IS NOT DISTINCT FROM twin.happened_at AS same_time,
-    (dense_rank() OVER (ORDER BY cut.event) - 1) // 5000 AS batch
-FROM alike AS cut
-JOIN alike AS twin USING (record_key)
-WHERE cut.outcome = 2 AND twin.place <= 8 AND (twin.outcome = 1 OR twin.event < cut.event)
+SELECT *, (dense_rank() OVER (ORDER BY cut) - 1) // 5000 AS batch
+FROM (
+    SELECT cut.event AS cut, whole.event AS twin, TRUE AS is_whole FROM cut JOIN whole USING (record_key)
+    UNION ALL
+    SELECT cut.event, earlier.event, FALSE
+    FROM cut JOIN cut AS earlier USING (record_key, happened_at)
+    WHERE earlier.place <= 8 AND earlier.event < cut.event
+)
 """
 
 CUT_TWINS = """
 -- One batch of them, in the order in which to compare.
-SELECT cut, twin, is_whole, same_time FROM cut_twins WHERE batch = $batch ORDER BY cut, is_whole DESC, twin
+SELECT cut, twin FROM cut_twins WHERE batch = $batch ORDER BY cut, is_whole DESC, twin
 """
 
 GROUPED = f"""
