@@ -38,8 +38,7 @@ class SecondPass:
         self._reading = reading
         self._evidence = evidence
         self.unjudged = 0
-        columns = ", ".join(f"{name} {type_}" for name, type_ in query.columns.items())
-        engine.run(f"CREATE TABLE candidates ({columns})")
+        engine.run(query.create_sql)
         engine.run("CREATE TABLE candidate_rows (event BIGINT)")
 
     def judge(self, spans: Sequence[Span]) -> None:

@@ -99,8 +99,7 @@ class _Scan:
 
     def run(self, paths: Sequence[str], began: float) -> Report:
         first = self._plan.first
-        columns = ", ".join(f"{name} {type_}" for name, type_ in first.columns.items())
-        self._engine.run(f"CREATE TABLE staged ({columns})")
+        self._engine.run(first.create_sql)
         reading = Reading()
         evidence = Evidence(self._engine, reading, self._folder)
         second = SecondPass(self._engine, self._plan.second, reading, evidence) if self._plan.second else None

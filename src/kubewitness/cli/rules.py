@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from kubewitness.cli import EXIT_MET
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from kubewitness.app.rules import RulePage
     from kubewitness.detect.cases import Case
 
-EXIT_MET = 1
 _WIDTH = 100
 _MOST_EXAMPLES = 2
 

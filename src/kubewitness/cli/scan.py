@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Report
-
-EXIT_MET = 1
 
 
 class Format(StrEnum):
@@ -67,9 +66,6 @@ def scan(
 
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
         raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness scan --help; a file of that name is ./-name")
-    for path in paths:
-        if path.startswith("-") and path != "-":
-            raise UsageError(f"unknown option {path}", hint="kubewitness scan --help lists them")
     if not paths:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
     plan = plan_rules(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE])
@@ -110,7 +106,7 @@ def _exit_code(report: Report, fail_on: Severity | None, *, strict: bool) -> int
         return EXIT_MET
     if fail_on and any(alert.severity.rank >= fail_on.rank for alert in report.alerts):
         return EXIT_MET
-    return 2 if not report.ledger.read and report.ledger.unreadable else 0
+    return EXIT_UNUSABLE if not report.ledger.read and report.ledger.unreadable else 0
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -74,6 +74,11 @@ class Pass:
     select: str
     heads_only: bool
 
+    @property
+    def create_sql(self) -> str:
+        """Statement that makes the table."""
+        return f"CREATE TABLE {self.table} ({', '.join(f'{name} {type_}' for name, type_ in self.columns.items())})"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

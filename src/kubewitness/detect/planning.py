@@ -92,7 +92,6 @@ _KEYS = {
     ),
     "actor_key": ("UBIGINT", "CASE WHEN {matched} THEN hash(cluster, coalesce(actor, source_ip)) END"),
 }
-_REQUEST_HASH = "hash(audit_id, request_uri)"
 
 
 def _first_pass(
@@ -104,23 +103,15 @@ def _first_pass(
     # What is compared several times is brought to lower case once; lists are dear enough for one.
     compared = sum((folded_columns(rule.predicate) for rule in always if rule.predicate), Counter[str]())
     shared = sorted(name for name, count in compared.items() if count > 1 or BY_NAME[name].is_list)
-    gate_words = range(_count_words(gates.values()))
-    prepared = exp.select(
-        "*",
-        *(exp.alias_(_gate(gates, word), f"gate_{word}") for word in gate_words),
-        *(exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared),
-        f"{_REQUEST_HASH} AS request_hash",
-        copy=False,
-    ).from_("events")
     needed = {field.column.name for rule in always if rule.predicate for field in fields_of(rule.predicate)}
-    candidate = " OR ".join(f"gate_{word} <> 0" for word in gate_words)
+    candidate = " OR ".join(f"gate_{word} <> 0" for word in range(_count_words(gates.values())))
     return _pass(
         Table.STAGED,
         rules,
         bits,
         above=(
-            ("prepared", prepared.sql(DIALECT)),
-            ("judged", _judged([[rule] for rule in always], bits, "prepared", shared, gates={})),
+            ("prepared", _prepared(gates, shared)),
+            ("judged", _judged([[rule] for rule in always], bits, shared, gates={})),
         ),
         extra={"is_candidate": ("BOOLEAN", f"fits AND ({candidate})" if gates else "FALSE")},
         heads_only=not needed & BODY_FACTS,
@@ -133,25 +124,26 @@ def _second_pass(
     gates: dict[Needs, tuple[int, int]],
     bits: dict[str, Bit],
 ) -> Pass:
-    gate_words = range(_count_words(gates.values()))
-    prepared = exp.select(
-        "*",
-        *(exp.alias_(_gate(gates, word), f"gate_{word}") for word in gate_words),
-        f"{_REQUEST_HASH} AS request_hash",
-        copy=False,
-    ).from_("events")
     by_gate = {id(members): gates[need] for need, members in groups.items()}
     return _pass(
         Table.CANDIDATES,
         rules,
         bits,
         above=(
-            ("prepared", prepared.sql(DIALECT)),
-            ("judged", _judged(list(groups.values()), bits, "prepared", (), gates=by_gate)),
+            ("prepared", _prepared(gates, ())),
+            ("judged", _judged(list(groups.values()), bits, (), gates=by_gate)),
         ),
         extra={},
         heads_only=False,
     )
+
+
+def _prepared(gates: dict[Needs, tuple[int, int]], shared: Sequence[str]) -> str:
+    """Query that adds the gate, the columns of `shared` in lower case, and what several keys are made of."""
+    columns = [exp.alias_(_gate(gates, word), f"gate_{word}") for word in range(_count_words(gates.values()))]
+    columns += [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
+    request_hash = "hash(audit_id, request_uri) AS request_hash"
+    return exp.select("*", *columns, request_hash, copy=False).from_("events").sql(DIALECT)
 
 
 def _pass(
@@ -251,7 +243,6 @@ def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expr:
 def _judged(
     groups: Sequence[Sequence[Rule]],
     bits: dict[str, Bit],
-    source: str,
     shared: Collection[str],
     gates: dict[int, tuple[int, int]],
 ) -> str:
@@ -260,8 +251,7 @@ def _judged(
     Args:
         groups: rules with the same needs.
         bits: where their answers go.
-        source: named query to read.
-        shared: columns that it has in lower case.
+        shared: columns that `prepared` has in lower case.
         gates: word and bit of the gate that a group (by identity) lies behind.
     """
     words = _count_words((bits[rule.info.id].word, 0) for rules in groups for rule in rules)
@@ -277,7 +267,7 @@ def _judged(
         exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}", copy=False)
         for word, answers in enumerate(parts)
     ]
-    return exp.select("*", *columns, copy=False).from_(source).sql(DIALECT)
+    return exp.select("*", *columns, copy=False).from_("prepared").sql(DIALECT)
 
 
 def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expr:
