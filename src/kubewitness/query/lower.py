@@ -21,6 +21,7 @@ from kubewitness.query.predicate import (
     Flag,
     InNetwork,
     Keyword,
+    Moment,
     Not,
     Number,
     Operator,
@@ -95,6 +96,9 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
             return _each(field, lambda item: exp.EQ(this=_as_number(field, item), expression=_number(figure)))
         case Compare(field, order, figure):
             return _each(field, lambda item: _ORDERS[order](this=_as_number(field, item), expression=_number(figure)))
+        case Moment(field, order, moment):
+            written = exp.cast(_literal(moment.isoformat(sep=" ")), "timestamp")
+            return _ORDERS[order](this=_column(field.column.name), expression=written)
         case Flag(field, value):
             return _flag(field, value=value)
         case InNetwork(field, network):
@@ -190,7 +194,7 @@ def _cost(predicate: Predicate | OneOf) -> int:
             return 9 if field.path else 0 if field.column.name in EXACT else 1 + 2 * field.column.is_list
         case Same(field, other):
             return 9 if field.path or other.path else 2
-        case Number(field) | Compare(field) | Flag(field) | Exists(field):
+        case Number(field) | Compare(field) | Moment(field) | Flag(field) | Exists(field):
             return 9 if field.path else 0
         case _:
             assert_never(predicate)

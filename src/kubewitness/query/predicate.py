@@ -14,6 +14,7 @@ from kubewitness.query.fields import Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from ipaddress import IPv4Network, IPv6Network
 
 
@@ -80,6 +81,15 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A time before or after a constant (UTC, naive)."""
+
+    field: Field
+    order: Order
+    value: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """A truth value that is this one."""
 
@@ -143,7 +153,7 @@ class Or:
     items: tuple[Predicate, ...]
 
 
-Predicate: TypeAlias = Text | Number | Compare | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
+Predicate: TypeAlias = Text | Number | Compare | Moment | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
 
 
 def fields_of(predicate: Predicate) -> Iterator[Field]:
