@@ -6,6 +6,7 @@ import ipaddress
 import json
 import operator
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, assert_never
 
 import pytest
@@ -28,6 +29,7 @@ from kubewitness.query.predicate import (
     Flag,
     InNetwork,
     Keyword,
+    Moment,
     Not,
     Number,
     Operator,
@@ -106,6 +108,7 @@ bodies = st.one_of(
 )
 events = sparse(
     level=st.sampled_from(["Metadata", "Request"]),
+    requestReceivedTimestamp=st.sampled_from(["2026-11-17T08:00:00.000000Z", "2026-11-17T08:00:00.5+01:00"]),
     verb=st.sampled_from(VERBS),
     requestURI=st.sampled_from(URIS),
     user=absent_or(sparse(username=names, groups=absent_or(st.lists(names, max_size=3)))),
@@ -176,7 +179,7 @@ FIELDS = [
         *("responseObject.metadata.labels.app", "requestObject.metadata", "object_name", "owner_kind"),
     )
 ]
-NODES = {Text, Number, Compare, Flag, InNetwork, Exists, Same, Keyword, Not, And, Or}
+NODES = {Text, Number, Compare, Moment, Flag, InNetwork, Exists, Same, Keyword, Not, And, Or}
 fields = st.sampled_from(FIELDS)
 constants = st.sampled_from(
     [
@@ -217,11 +220,13 @@ numeric = [field for field in FIELDS if field.path or field.column.type == "INTE
 networks = st.sampled_from(["10.0.0.0/8", "10.0.0.1/32", "0.0.0.0/0", "2001:db8::/32", "::/0"]).map(
     ipaddress.ip_network
 )
+moments = st.sampled_from([datetime(2026, 11, 17, 8), datetime(2026, 11, 17, 7, 0, 0, 500_000)])  # noqa: DTZ001 - UTC
 leaves = st.one_of(
     texts(),
     texts(),
     st.builds(Number, st.sampled_from(numeric), st.sampled_from([80.0, 3.0, 201.0, 403.0, 0.5])),
     st.builds(Compare, fields, st.sampled_from(Order), st.sampled_from([0.0, 4.5, 101.0, 8443.0])),
+    st.builds(Moment, st.just(find_field("happened_at")), st.sampled_from(Order), moments),
     st.builds(Flag, fields, st.booleans()),
     st.builds(InNetwork, fields, networks),
     st.builds(Exists, fields),
@@ -331,6 +336,9 @@ def holds(predicate: Predicate, row: Mapping[str, Any]) -> bool:
         case Compare(field, order, number):
             numbers = [number_of(text) for text in texts_of(field, row)]
             return any(ORDERS[order](each, number) for each in numbers if each is not None)
+        case Moment(field, order, moment):
+            value = row[field.column.name]
+            return value is not None and ORDERS[order](value, moment)
         case Flag(field, flag):
             return ("true" if flag else "false") in texts_of(field, row)
         case InNetwork(field, network):
