@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 # Each reads from the one before it; the last one is the events table.
-FLOORS = ("requests", "authorizations", "objects", "parts", "events")
+FLOORS = ("requests", "authorizations", "objects", "parts", "settings", "network", "events")
 
 
 def macros() -> str:
@@ -33,6 +33,8 @@ KEYS = {
 BODY_FACTS = frozenset(
     "request_object response_object truncated dry_run object_name owner_kind privileged host_pid host_ipc"
     " host_network host_paths capabilities images service_account pod_commands role_verbs role_resources"
-    " role_api_groups role_ref_kind role_ref subjects".split()
+    " role_api_groups role_ref_kind role_ref subjects service_type external_ips external_name service_selector"
+    " service_ports source_ranges load_balancer_internal ingress_tls object_labels object_annotations config_data"
+    " replicas unschedulable patched_spec".split()
 )
 """Columns for which bodies must have been read."""

@@ -140,6 +140,7 @@ FACTS = _columns(
     ),
     ("actor", "VARCHAR", None, "Effective identity: whom the request acted as, else who authenticated"),
     ("actor_kind", "VARCHAR", None, "user, service_account, node, control_plane or anonymous"),
+    ("actor_namespace", "VARCHAR", None, "Namespace that the actor belongs to, where it is a service account"),
     ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),
     ("source_ip", "VARCHAR", None, "The one address that the server observed itself (the last)"),
     (
@@ -181,6 +182,30 @@ FACTS = _columns(
     ("role_ref_kind", "VARCHAR", None, "Role or ClusterRole that a binding gives"),
     ("role_ref", "VARCHAR", None, "Name of the role that a binding gives"),
     ("subjects", "VARCHAR[]", None, "To whom a binding gives it: `User x`, `Group x`, `ServiceAccount ns/x`"),
+    ("service_type", "VARCHAR", None, "Type of a service: ClusterIP, NodePort, LoadBalancer or ExternalName"),
+    (
+        "external_ips",
+        "VARCHAR[]",
+        None,
+        "External addresses that a service takes: externalIPs; in its status, the load balancer's",
+    ),
+    ("external_name", "VARCHAR", None, "DNS name that a service of type ExternalName stands for"),
+    ("service_selector", "VARCHAR[]", None, "Labels of the pods that a service leads to, as `key=value`"),
+    ("service_ports", "VARCHAR[]", None, "Ports that a service opens, and ports that they lead to"),
+    ("source_ranges", "VARCHAR[]", None, "Networks that may reach a service through its load balancer"),
+    (
+        "load_balancer_internal",
+        "BOOLEAN",
+        None,
+        "Whether an annotation keeps a service's load balancer off the internet",
+    ),
+    ("ingress_tls", "BOOLEAN", None, "Whether an ingress has TLS; null for a patch that leaves it as it was"),
+    ("object_labels", "VARCHAR[]", None, "Labels of a service, ingress or namespace, as `key=value`"),
+    ("object_annotations", "VARCHAR[]", None, "Annotations of a service, ingress or namespace, as `key=value`"),
+    ("config_data", "VARCHAR", None, "Data that a write puts into a config map, as JSON text"),
+    ("replicas", "INTEGER", None, "Number of pods that a write asks of a workload, also through its scale"),
+    ("unschedulable", "BOOLEAN", None, "Whether a write closes a node to new pods (cordon)"),
+    ("patched_spec", "VARCHAR[]", None, "Keys of `spec` that a patch of a service, node or workload sets"),
 )
 
 COLUMNS = (*PROVENANCE, *API, *FACTS)

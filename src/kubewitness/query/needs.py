@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from kubewitness.model.event import Action, ActorKind
-from kubewitness.query.predicate import And, Exists, Flag, Not, Number, Operator, Or, Text
+from kubewitness.query.predicate import And, Compare, Exists, Flag, Not, Number, Operator, Or, Text
 
 if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
@@ -108,7 +108,25 @@ _NO_SUBRESOURCE = frozenset({ABSENT})
 # The facts hold only for some requests (facts/sql); a rule that needs the fact needs those requests.
 _POD_FACT = Needs(_WRITES, _WORKLOADS, frozenset({ABSENT, "ephemeralcontainers", "resize"}))
 _RBAC_FACT = Needs(_WRITES, _ROLES | _BINDINGS, _NO_SUBRESOURCE)
+_SERVICES = frozenset({"services"})
+_SERVICE_FACT = Needs(_WRITES, _SERVICES, frozenset({ABSENT, "status"}))
+_LABELLED_FACT = Needs(_WRITES, frozenset({"services", "ingresses", "namespaces"}), _NO_SUBRESOURCE)
+_PATCHED = frozenset(
+    ["services", "ingresses", "nodes", "deployments", "daemonsets", "statefulsets", "replicasets", "cronjobs"]
+)
+_SCALED = frozenset({"deployments", "statefulsets", "replicasets", "replicationcontrollers"})
 _FACTS = {
+    **dict.fromkeys(
+        ["service_type", "external_ips", "external_name", "service_selector", "service_ports", "source_ranges"],
+        _SERVICE_FACT,
+    ),
+    **dict.fromkeys(["object_labels", "object_annotations"], _LABELLED_FACT),
+    "load_balancer_internal": Needs(_WRITES, _SERVICES, _NO_SUBRESOURCE),
+    "ingress_tls": Needs(_WRITES, frozenset({"ingresses"}), _NO_SUBRESOURCE),
+    "config_data": Needs(_WRITES, frozenset({"configmaps"})),
+    "replicas": Needs(_WRITES, _SCALED, frozenset({ABSENT, "scale"})),
+    "unschedulable": Needs(_WRITES, frozenset({"nodes"}), _NO_SUBRESOURCE),
+    "patched_spec": Needs(frozenset({"patch"}), _PATCHED, _NO_SUBRESOURCE),
     **dict.fromkeys(
         [
             "privileged",
@@ -178,7 +196,7 @@ def needs(predicate: Predicate) -> Needs:
             return Needs(traits=frozenset({Trait(TraitKind.CODE, f"{value:g}")}))
         case Text(field, Operator.EQUALS, value) if not field.path:
             return _needs_of_value(field.column.name, value.lower())
-        case Text(field) | Flag(field) | Exists(field) if not field.path:
+        case Text(field) | Flag(field) | Exists(field) | Number(field) | Compare(field) if not field.path:
             return _FACTS.get(field.column.name, ANYTHING)
         case _:
             return ANYTHING

@@ -3,7 +3,9 @@ SELECT
     *,
     CASE
         WHEN name IS NOT NULL THEN name
-        WHEN verb = 'create' THEN json_extract_string(response_object, '$.metadata.name')
+        WHEN verb = 'create' THEN coalesce(
+            json_extract_string(response_object, '$.metadata.name'), json_extract_string(request_object, '$.metadata.name')
+        )
     END AS object_name,
     CASE
         WHEN pod_specs IS NOT NULL THEN json_extract_string(
@@ -83,4 +85,4 @@ SELECT
     CASE
         WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_container_pattern())
     END AS exec_container
-FROM parts
+FROM network

@@ -85,6 +85,42 @@ CREATE OR REPLACE TEMP MACRO kw_written(request, response, path) AS
         END
     );
 
+-- Lists as facts hold them: without nulls and repetitions; null when nothing is left.
+CREATE OR REPLACE TEMP MACRO kw_distinct(list) AS nullif(list_sort(list_distinct(list)), []);
+
+-- The documents of a request's body: the body itself, or the small ones that a JSON Patch amounts to.
+CREATE OR REPLACE TEMP MACRO kw_documents(request) AS
+    CASE WHEN starts_with(request, '{') THEN [request] WHEN starts_with(request, '[') THEN kw_patch_documents(request) END;
+
+-- What stands at a path of what a write asks for, as a JSON array: what a patch itself sets, where its body is there, since
+-- the answer also holds what was so before.
+CREATE OR REPLACE TEMP MACRO kw_asked(verb, request, response, path) AS
+    kw_written(
+        request,
+        CASE WHEN verb = 'patch' AND (starts_with(request, '{') OR starts_with(request, '[')) THEN NULL ELSE response END,
+        path
+    );
+
+-- The pairs of JSON objects as `key=value`, without kubectl's copy of the whole object.
+CREATE OR REPLACE TEMP MACRO kw_pairs(objects) AS
+    kw_distinct(
+        list_transform(
+            list_filter(
+                flatten(list_transform(from_json(objects, '["MAP(VARCHAR, VARCHAR)"]'), lambda one: map_entries(one))),
+                lambda entry: entry.key <> 'kubectl.kubernetes.io/last-applied-configuration'
+            ),
+            lambda entry: entry.key || '=' || coalesce(entry.value, '')
+        )
+    );
+
+-- What facts about services and ingresses are made of, as structures for from_json. A service's status has its part
+-- `ingress` where the other has the rest.
+CREATE OR REPLACE TEMP MACRO kw_service_specs() AS
+    '[{"type": "VARCHAR", "externalIPs": ["VARCHAR"], "externalName": "VARCHAR", "selector": "MAP(VARCHAR, VARCHAR)",'
+    || ' "loadBalancerSourceRanges": ["VARCHAR"], "ports": [{"port": "VARCHAR", "targetPort": "VARCHAR"}],'
+    || ' "ingress": [{"ip": "VARCHAR"}]}]';
+CREATE OR REPLACE TEMP MACRO kw_ingress_specs() AS '[{"tls": ["JSON"], "rules": ["JSON"], "defaultBackend": "JSON"}]';
+
 -- What facts about pods are made of, as a structure for from_json.
 CREATE OR REPLACE TEMP MACRO kw_containers() AS
     '[{"image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
@@ -94,9 +130,6 @@ CREATE OR REPLACE TEMP MACRO kw_specs() AS
     || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "volumes": [{"hostPath": {"path": "VARCHAR"}}],'
     || ' "containers": ' || kw_containers() || ', "initContainers": ' || kw_containers()
     || ', "ephemeralContainers": ' || kw_containers() || '}]';
-
--- Lists as facts hold them: without nulls and repetitions; null when nothing is left.
-CREATE OR REPLACE TEMP MACRO kw_distinct(list) AS nullif(list_sort(list_distinct(list)), []);
 
 -- Colon-separated hextets as hex digits, each padded to four.
 CREATE OR REPLACE TEMP MACRO kw_hextets(text) AS

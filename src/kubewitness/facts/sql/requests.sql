@@ -20,6 +20,9 @@ SELECT
         ) THEN 'control_plane'
         ELSE 'user'
     END AS actor_kind,
+    CASE
+        WHEN starts_with(actor, 'system:serviceaccount:') THEN nullif(split_part(actor, ':', 3), '')
+    END AS actor_namespace,
     kw_network(source_ip) AS source_network,
     kw_is_private(source_ip) AS source_is_private,
     kw_path(request_uri) AS request_path,
