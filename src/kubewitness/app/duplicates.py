@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.detect.matching import CREATE_CUT_TWINS, CUT_TWINS
+from kubewitness.detect.duplicates import CREATE_CUT_TWINS, CUT_TWINS
 from kubewitness.model.event import API
 
 if TYPE_CHECKING:

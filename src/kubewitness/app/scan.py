@@ -16,7 +16,8 @@ from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.plans import plan_rules
 from kubewitness.app.reading import Reading, Target, read_sources
-from kubewitness.detect.matching import CREATE_DUPLICATES, GROUPED, hits_sql
+from kubewitness.detect.duplicates import CREATE_DUPLICATES
+from kubewitness.detect.hits import GROUPED, hits_sql
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.errors import UnreadableError

@@ -15,7 +15,7 @@ from sigma.conditions import (
     ConditionOR,
     ConditionValueExpression,
 )
-from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
+from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.types import (
     SigmaBool,
@@ -33,7 +33,9 @@ from sigma.types import (
     SpecialChars,
 )
 
-from kubewitness.detect.rule import Correlation, CountKind, CountOrder, FirstSeen, Rule
+from kubewitness.detect.memory import read_first_seen
+from kubewitness.detect.rule import Rule
+from kubewitness.detect.sigma_correlations import read_correlation
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import KubewitnessError, RuleError
 from kubewitness.model.rule import RuleClass, RuleInfo, RuleKind
@@ -66,11 +68,6 @@ _REGEX_HINT = "the engine uses RE2: look-around and back-references are not ther
 _NEVER_EMPTY = frozenset({"subresource", "namespace", "name"})
 _TECHNIQUE = re.compile(r"^t\d{4}(\.\d{3})?$")
 _ORDERS = {"LT": Order.LESS, "LTE": Order.LESS_OR_EQUAL, "GT": Order.GREATER, "GTE": Order.GREATER_OR_EQUAL}
-_COUNT_ORDERS = {
-    "LT": CountOrder.LESS, "LTE": CountOrder.LESS_OR_EQUAL,
-    "GT": CountOrder.GREATER, "GTE": CountOrder.GREATER_OR_EQUAL,
-    "EQ": CountOrder.EQUAL, "NEQ": CountOrder.NOT_EQUAL,
-}  # fmt: skip
 
 
 def parse_rules(text: str, path: str) -> list[Rule]:
@@ -125,10 +122,10 @@ def _rule_id(document: SigmaRule | SigmaCorrelationRule, path: str, taken: set[s
 def _rule(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, names: dict[str, str]) -> Rule:
     own = document.custom_attributes
     if isinstance(document, SigmaCorrelationRule):
-        correlation = _correlation(document, names)
+        correlation = read_correlation(document, names)
         return Rule(_info(document, rule_id, path, RuleKind.CORRELATION), None, correlation=correlation)
     predicate = Or(tuple(_predicate(condition.parsed) for condition in document.detection.parsed_condition))
-    first_seen = _first_seen(own["first_seen"]) if "first_seen" in own else None
+    first_seen = read_first_seen(own["first_seen"]) if "first_seen" in own else None
     kind = RuleKind.FIRST_SEEN if first_seen else RuleKind.SINGLE
     only = predicate.items[0] if len(predicate.items) == 1 else predicate
     return Rule(_info(document, rule_id, path, kind), only, first_seen=first_seen)
@@ -163,44 +160,6 @@ def _rule_class(name: Any) -> RuleClass:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _first_seen(spec: Any) -> FirstSeen:
-    try:
-        return FirstSeen(
-            find_field(spec["field"]),
-            tuple(find_field(name) for name in spec["by"]),
-            int(spec.get("after", 1)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RuleError(
-            "first_seen needs `field`, `by` (a list of fields) and `after` (a number)",
-            hint="first_seen: {field: source_network, by: [cluster, actor], after: 20}",
-        ) from error
-
-
-def _correlation(document: SigmaCorrelationRule, names: dict[str, str]) -> Correlation:
-    match document.type:
-        case SigmaCorrelationType.EVENT_COUNT:
-            kind = CountKind.EVENTS
-        case SigmaCorrelationType.VALUE_COUNT:
-            kind = CountKind.VALUES
-        case other:
-            raise RuleError(f"correlation type `{other.name.lower()}` is not supported yet")
-    condition = document.condition
-    if not isinstance(condition, SigmaCorrelationCondition):
-        raise RuleError("a count needs a condition such as `gte: 10`")
-    field = condition.fieldref[0] if isinstance(condition.fieldref, list) else condition.fieldref
-    references = [reference.reference for reference in document.rules or ()]
-    return Correlation(
-        kind=kind,
-        rules=tuple(names.get(reference, reference) for reference in references),
-        group_by=tuple(find_field(name) for name in document.group_by or ()),
-        counted=find_field(field) if field else None,
-        window_s=document.timespan.seconds,
-        order=_COUNT_ORDERS[condition.op.name],
-        threshold=int(condition.count),
-    )
 
 
 def _predicate(condition: Any) -> Predicate:
