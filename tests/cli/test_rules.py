@@ -136,7 +136,7 @@ def test_rules_that_pass_their_cases_exit_with_0(run: Run, tmp_path: Path) -> No
     good = case(LIST, "a list")
     write(tmp_path, "secrets-at-night", NIGHT, match=[case(READ), case(READ, "b")], no_match=[good, good])
     code, out, _ = run("test", tmp_path)
-    assert (code, out) == (0, "1 rule, 4 cases: all pass\n")
+    assert (code, out) == (0, "1 rule, 4 cases, 4 variants: all pass\n")
 
 
 def test_a_failing_case_is_named_with_its_file(run: Run, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_cases_do_not_count_what_others_show(run: Run, tmp_path: Path) -> None:
         ],
     )
     code, out, _ = run("test", tmp_path)
-    assert (code, out) == (0, "1 rule, 5 cases: all pass\n")
+    assert (code, out) == (0, "1 rule, 5 cases, 2 variants: all pass\n")
 
 
 def test_a_broken_rule_or_case_does_not_keep_others_from_being_tested(run: Run, tmp_path: Path) -> None:
@@ -200,7 +200,94 @@ def test_a_broken_rule_or_case_does_not_keep_others_from_being_tested(run: Run, 
     assert code == 1
     assert "broken.yml: not YAML" in out
     assert "other.test.yaml: a case needs one of" in out
-    assert out.splitlines()[-1] == "2 rules, 4 cases: 2 failures"
+    assert out.splitlines()[-1] == "2 rules, 4 cases, 4 variants: 2 failures"
+
+
+PODS = """
+title: Pod made
+name: pod-made
+logsource: {product: kubernetes, service: audit}
+detection:
+  made: {verb: create, objectRef.resource: pods}
+  condition: made
+level: low
+"""
+POD = {
+    "verb": "create",
+    "requestURI": "/api/v1/namespaces/shop/pods",
+    "user": {"username": "eve"},
+    "objectRef": {"resource": "pods", "namespace": "shop"},
+    "requestObject": {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}},
+}
+
+
+def run_pods(run: Run, folder: Path, exempt: str = "{}", *words: str) -> tuple[int, str]:
+    write(folder, "pod-made", f"{PODS}exempt: {exempt}\n", match=[case(POD)] * 2, no_match=[case(READ)] * 2)
+    return run("test", folder, *words)[:2]
+
+
+def test_a_matching_case_in_other_clothes_must_match_too(run: Run, tmp_path: Path) -> None:
+    code, out = run_pods(run, tmp_path, "{}", "--format", "json")
+    failures = json.loads(out)["failures"]
+    assert code == 1
+    assert {failure["mutation"] for failure in failures} == {"patch-merge", "patch-json", "patch-apply", "template"}
+    assert failures[0]["message"] == (
+        "should alert, but does not: as a merge patch, at level Request; as a merge patch, at level RequestResponse"
+    )
+    assert "events" not in failures[0]
+
+
+def test_the_changed_events_are_shown_on_request(run: Run, tmp_path: Path) -> None:
+    _, out = run_pods(run, tmp_path, "{}", "--events")
+    lines = out.splitlines()
+    assert lines[0].endswith("[patch-merge]")
+    event = json.loads(lines[1])
+    assert (event["verb"], event["requestURI"]) == (
+        "patch",
+        "/api/v1/namespaces/shop/pods/web?fieldManager=kubectl-patch",
+    )
+    _, out = run_pods(run, tmp_path, "{}", "--events", "--format", "json")
+    assert json.loads(out)["failures"][0]["events"] == [event]
+
+
+def test_an_exemption_with_a_reason_silences_a_mutation(run: Run, tmp_path: Path) -> None:
+    code, out = run_pods(run, tmp_path, "{patch: pods are only created, template: another rule's work}")
+    assert (code, out.splitlines()[-1]) == (0, "1 rule, 4 cases, 24 variants: all pass")
+
+
+@pytest.mark.parametrize(
+    ("exempt", "message"),
+    [
+        ("{patch: a, template: b, actor: c}", "is exempt from `actor`, but no case needs that"),
+        ("{patch: a, template: b, version: c}", "is exempt from `version`, but no case needs that"),
+        ("{patch: a, template: b, clothes: c}", "`exempt` names `clothes`, which is no mutation (hint: one of actor, "),
+        ("{patch: a, template: ''}", "`exempt` is a mapping from the name of a mutation to the reason"),
+        ("[patch]", "`exempt` is a mapping from the name of a mutation to the reason"),
+    ],
+)
+def test_an_exemption_that_does_nothing_or_says_nothing_must_go(
+    run: Run, tmp_path: Path, exempt: str, message: str
+) -> None:
+    code, out = run_pods(run, tmp_path, exempt)
+    assert code == 1
+    assert message in out
+    assert out.endswith(": 1 failure\n")
+
+
+def test_an_exemption_is_no_wider_than_needed(run: Run, tmp_path: Path) -> None:
+    applied = PODS.replace("verb: create", "verb: [create, patch], requestObject.spec.containers.image: nginx")
+    rule = applied + "exempt: {patch: bodies are looked into, template: no templates}\n"
+    write(tmp_path, "pod-made", rule, match=[case(POD)] * 2, no_match=[case(READ)] * 2)
+    code, out, _ = run("test", tmp_path)
+    assert code == 1
+    assert "is exempt from `patch`, but needs only `patch-json`" in out
+
+
+def test_variants_of_a_failing_case_are_not_reported(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "pod-made", PODS, match=[case(READ)] * 2, no_match=[case(LIST)] * 2)
+    _, out, _ = run("test", tmp_path)
+    assert out.endswith(": 2 failures\n")
+    assert "[" not in out
 
 
 def test_lint_collects_all_errors_with_file_line_and_hint(run: Run, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Running the cases of rules through a scan: does every rule alert where it should, and nowhere else?
 
-All cases of all rules are read in one scan. Each case is written as the log of a cluster of its own, in the
-shape of Azure's storage export, so that no case counts, repeats or hides what another one shows.
+Besides the cases themselves, every matching case is run in other clothes (detect/mutations.py). All of it is read in
+one scan. Each trial is written as the log of a cluster of its own, in the shape of Azure's storage export, so that
+no trial counts, repeats or hides what another one shows.
 """
 
 from __future__ import annotations
@@ -9,27 +10,33 @@ from __future__ import annotations
 import json
 import tempfile
 from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.detect.cases import FEWEST, Case
+from kubewitness.detect.mutations import EXEMPTIONS, Mutation, Variant, variants
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.planning import build_plan
 from kubewitness.model.errors import RuleError, UsageError
+from kubewitness.model.rule import RuleKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kubewitness.detect.cases import Event
     from kubewitness.detect.rule import Rule
 
 _RESOURCE_ID = (
     "/SUBSCRIPTIONS/00000000-0000-0000-0000-000000000000/RESOURCEGROUPS/CASES"
     "/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS/CASE-"
 )
+_ENVELOPED, _PLAIN = "cases.ndjson", "plain.ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,16 @@ class Failure:
         path: file to look at.
         case: what the case is about; None where no single case is meant.
         message: what is wrong.
+        mutation: how the case was changed; None for the case itself.
+        events: the events that were tried; none where no single case is meant.
     """
 
     rule_id: str | None
     path: str
     case: str | None
     message: str
+    mutation: str | None = None
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +67,13 @@ class Outcome:
     Attributes:
         rules: number of rules that alert.
         cases: number of their cases.
+        variants: number of changed cases that were tried besides.
         failures: what went wrong, in the order of files and cases.
     """
 
     rules: int
     cases: int
+    variants: int
     failures: tuple[Failure, ...]
 
 
@@ -68,13 +81,43 @@ class Outcome:
 class _Trial:
     rule: Rule
     case: Case
+    variant: Variant | None = None
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return self.variant.events if self.variant else self.case.events
+
+    @property
+    def mutation(self) -> Mutation | None:
+        return self.variant.mutation if self.variant else None
+
+    @property
+    def about(self) -> str:
+        return self.variant.about if self.variant else ""
+
+    @property
+    def plain(self) -> bool:
+        return bool(self.variant and self.variant.plain)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Whether the rule alerted; `unread` says why an event could not even be read."""
+
+    trial: _Trial
+    alerted: bool
+    unread: str | None
+
+    @property
+    def is_right(self) -> bool:
+        return self.unread is None and self.alerted == self.trial.case.is_match
 
 
 def check_cases(folder: Path | None = None) -> Outcome:
     """Run the cases of the builtin rules, or of the rules of a folder or file.
 
-    A rule fails when it does not alert on a case under `match`, alerts on one under `no_match`, or has fewer
-    than two of either.
+    A rule fails when it does not alert on a case under `match` or on a variant of one from which it is not exempt,
+    alerts on a case under `no_match`, has fewer than two of either, or is exempt from what it would pass.
 
     Raises:
         UsageError: there is no such folder, or no rule in it.
@@ -88,19 +131,28 @@ def check_cases(folder: Path | None = None) -> Outcome:
     for file in files:
         failures += _count_failures(file)
         trials += _trials(file)
-    failures += _run(trials, known)
+    failures += _failures(list(_run(trials, known)))
     position = {path: number for number, file in enumerate(files) for path in (file.path, file.cases_path)}
     failures.sort(key=lambda failure: position[failure.path])
-    return Outcome(sum(rule.alerts for file in files for rule in file.rules), len(trials), tuple(failures))
+    cases = sum(trial.variant is None for trial in trials)
+    rules = sum(rule.alerts for file in files for rule in file.rules)
+    return Outcome(rules, cases, len(trials) - cases, tuple(failures))
 
 
-def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as `rules test --format json` shows it."""
-    failures = [
-        {"rule_id": failure.rule_id, "path": failure.path, "case": failure.case, "message": failure.message}
-        for failure in outcome.failures
-    ]
-    return {"rules": outcome.rules, "cases": outcome.cases, "failures": failures}
+def outcome_fields(outcome: Outcome, *, events: bool = False) -> dict[str, Any]:
+    """The outcome as `rules test --format json` shows it.
+
+    Args:
+        outcome: what became of the cases.
+        events: whether to show the events that were tried.
+    """
+    names = ("rule_id", "path", "case", "mutation", "message", *(["events"] if events else []))
+    return {
+        "rules": outcome.rules,
+        "cases": outcome.cases,
+        "variants": outcome.variants,
+        "failures": [{name: getattr(failure, name) for name in names} for failure in outcome.failures],
+    }
 
 
 def _bases(rule: Rule) -> set[str]:
@@ -122,6 +174,9 @@ def _count_failures(file: RuleFile) -> Iterator[Failure]:
         if rule is None:
             yield Failure(case.rule_id, file.cases_path, case.about, "is about a rule that this file does not have")
     for rule in file.rules:
+        for name in rule.info.exempt.keys() - EXEMPTIONS.keys():
+            message = f"`exempt` names `{name}`, which is no mutation (hint: one of {', '.join(sorted(EXEMPTIONS))})"
+            yield Failure(rule.info.id, file.path, None, message)
         if not rule.alerts:
             continue
         for kind, is_match in (("match", True), ("no_match", False)):
@@ -143,9 +198,72 @@ def _trials(file: RuleFile) -> Iterator[_Trial]:
     for case in cases:
         if rule := rule_of(case, file):
             yield _Trial(rule, case)
+            for variant in variants(case) if case.is_match else ():
+                # Plain events name no cluster, so several cases would be counted together.
+                if not variant.plain or rule.info.kind is RuleKind.SINGLE:
+                    yield _Trial(rule, case, variant)
 
 
-def _run(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[Failure]:
+def _failures(verdicts: Sequence[_Verdict]) -> Iterator[Failure]:
+    by_case: dict[int, list[_Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        by_case[id(verdict.trial.case)].append(verdict)
+    passed: dict[str, dict[Mutation, bool]] = defaultdict(dict)
+    rules = {verdict.trial.rule.info.id: verdict.trial.rule for verdict in verdicts}
+    broken: set[str] = set()
+    for itself, *changed in by_case.values():
+        rule = itself.trial.rule
+        if not itself.is_right:  # what becomes of its variants says nothing
+            broken.add(rule.info.id)
+            yield _failure(itself.trial, itself.unread)
+            continue
+        for mutation in dict.fromkeys(verdict.trial.mutation for verdict in changed):
+            wrong = [verdict for verdict in changed if verdict.trial.mutation is mutation and not verdict.is_right]
+            if mutation:
+                passed[rule.info.id][mutation] = not wrong and passed[rule.info.id].get(mutation, True)
+            if wrong and not _is_exempt(rule, mutation):
+                abouts = "; ".join(verdict.trial.about for verdict in wrong)
+                yield _failure(wrong[0].trial, wrong[0].unread, abouts)
+    for rule_id, rule in rules.items():
+        if rule_id not in broken:
+            yield from _idle_exemptions(rule, passed[rule_id])
+
+
+def _failure(trial: _Trial, unread: str | None, about: str = "") -> Failure:
+    if unread is not None:
+        message = f"an event of the case cannot be read: {unread}"
+    elif trial.case.is_match:
+        message = "should alert, but does not" + (f": {about}" if about else "")
+    else:
+        message = "should not alert, but does"
+    mutation = trial.mutation.value if trial.mutation else None
+    return Failure(trial.rule.info.id, trial.case.path, trial.case.about, message, mutation, trial.events)
+
+
+def _is_exempt(rule: Rule, mutation: Mutation | None) -> bool:
+    return any(mutation in EXEMPTIONS.get(name, ()) for name in rule.info.exempt)
+
+
+def _idle_exemptions(rule: Rule, passed: Mapping[Mutation, bool]) -> Iterator[Failure]:
+    """Exemptions that the rule does not need, or needs only in part.
+
+    Args:
+        rule: the rule.
+        passed: mutations that apply to its cases, and whether it alerted on all their variants.
+    """
+    for name in rule.info.exempt:
+        applying = [mutation for mutation in EXEMPTIONS.get(name, ()) if mutation in passed]
+        needed = [mutation.value for mutation in applying if not passed[mutation]]
+        if name not in EXEMPTIONS or (needed and len(needed) == len(applying)):
+            continue
+        if needed:
+            message = f"is exempt from `{name}`, but needs only {' and '.join(f'`{each}`' for each in needed)}"
+        else:
+            message = f"is exempt from `{name}`, but no case needs that"
+        yield Failure(rule.info.id, rule.info.path, None, message)
+
+
+def _run(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[_Verdict]:
     together = [trial for trial in trials if _keeps_to_its_cluster(trial.rule)]
     yield from _run_together(together, known)
     for trial in trials:
@@ -159,30 +277,47 @@ def _keeps_to_its_cluster(rule: Rule) -> bool:
     return fields is None or any(field.column.name == "cluster" for field in fields)
 
 
-def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[Failure]:
+def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[_Verdict]:
     if not trials:
         return
     wanted = {trial.rule.info.id for trial in trials}
     wanted |= {base for trial in trials for base in _bases(trial.rule)}
     pack = Pack(tuple(rule for rule_id, rule in known.items() if rule_id in wanted))
-    first_lines = list(accumulate((len(trial.case.events) for trial in trials), initial=1))
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
-        log = Path(folder) / "cases.ndjson"
-        with log.open("w", encoding="utf-8") as out:
-            for number, trial in enumerate(trials):
-                out.writelines(_record(event, number) for event in trial.case.events)
-        report = scan([str(log)], build_plan(pack), ScanOptions(matches=True))
-    alerted = {(bisect_right(first_lines, match.line or 0) - 1, match.rule_id) for match in report.matches}
+        logs = {
+            name: _Log(Path(folder) / name, [trial for trial in trials if trial.plain is plain])
+            for name, plain in ((_ENVELOPED, False), (_PLAIN, True))
+        }
+        written = [log.write() for log in logs.values() if log.trials]
+        report = scan(written, build_plan(pack), ScanOptions(matches=True))
+    alerted = {(logs[Path(match.source).name].trial(match.line), match.rule_id) for match in report.matches}
     unread: dict[int, str] = {}
     for rejection in report.ledger.rejections:
-        unread.setdefault(bisect_right(first_lines, rejection.origin.line or 0) - 1, rejection.reason)
-    for number, trial in enumerate(trials):
-        case, rule_id = trial.case, trial.rule.info.id
-        if number in unread:
-            yield Failure(rule_id, case.path, case.about, f"an event of the case cannot be read: {unread[number]}")
-        elif case.is_match != ((number, rule_id) in alerted):
-            message = "should alert, but does not" if case.is_match else "should not alert, but does"
-            yield Failure(rule_id, case.path, case.about, message)
+        origin = rejection.origin
+        unread.setdefault(logs[Path(origin.source).name].trial(origin.line), rejection.reason)
+    for trial in trials:
+        yield _Verdict(trial, (id(trial), trial.rule.info.id) in alerted, unread.get(id(trial)))
+
+
+class _Log:
+    """A file of trials, one event a line."""
+
+    def __init__(self, path: Path, trials: Sequence[_Trial]) -> None:
+        self._path = path
+        self.trials = trials
+        self._first_lines = list(accumulate((len(trial.events) for trial in trials), initial=1))
+
+    def write(self) -> str:
+        """Write it; gives its path."""
+        with self._path.open("w", encoding="utf-8") as out:
+            for number, trial in enumerate(self.trials):
+                line = _plain_line if trial.plain else _record
+                out.writelines(line(event, number) for event in trial.events)
+        return str(self._path)
+
+    def trial(self, line: int | None) -> int:
+        """Identity of the trial of which a line is an event."""
+        return id(self.trials[bisect_right(self._first_lines, line or 0) - 1])
 
 
 def _record(event: Mapping[str, object], number: int) -> str:
@@ -194,3 +329,10 @@ def _record(event: Mapping[str, object], number: int) -> str:
         "properties": {"log": json.dumps(event) + "\n"},
     }
     return json.dumps(record) + "\n"
+
+
+def _plain_line(event: Mapping[str, object], number: int) -> str:
+    """The event as a line of its own, with an Audit-ID that no other case has."""
+    audit_id = event.get("auditID")
+    own = {"auditID": str(uuid5(NAMESPACE_URL, f"{number} {audit_id}"))} if audit_id else {}
+    return json.dumps({**event, **own}) + "\n"

@@ -93,25 +93,39 @@ def show(
         _print_page(page)
 
 
-@app.command(name="test", help_epilogue=_examples("test", "test my-rules", "test my-rules --format json"))
-def run_cases(folder: Folder | None = None, /, *, format: Formats = Format.TABLE) -> int:  # noqa: A002
-    """Run the cases beside the builtin rules, or beside those of a folder.
+@app.command(name="test", help_epilogue=_examples("test", "test my-rules", "test my-rules --events --format json"))
+def run_cases(
+    folder: Folder | None = None,
+    /,
+    *,
+    events: Annotated[bool, Parameter(help="Show the events of failing cases.", negative="")] = False,
+    format: Formats = Format.TABLE,  # noqa: A002
+) -> int:
+    """Run the cases beside the builtin rules, or beside those of a folder, as they are and in other clothes.
 
-    Exits with 1 when a rule does not alert where it should, alerts where it should not, or has fewer than two
-    cases of either kind.
+    Exits with 1 when a rule does not alert where it should, alerts where it should not, has fewer than two cases of
+    either kind, or has an exemption that it does not need.
     """
     from kubewitness.app.rule_cases import check_cases, outcome_fields  # noqa: PLC0415
 
     outcome = check_cases(folder)
     if format is Format.JSON:
-        _print(_json(outcome_fields(outcome)))
+        _print(_json(outcome_fields(outcome, events=events)))
     else:
         for failure in outcome.failures:
             subject = f" ({failure.rule_id})" if failure.rule_id else ""
             case = f"case `{failure.case}` " if failure.case else ""
-            _print(f"{failure.path}{subject}: {case}{failure.message}")
+            mutation = f" [{failure.mutation}]" if failure.mutation else ""
+            _print(f"{failure.path}{subject}: {case}{failure.message}{mutation}")
+            for event in failure.events if events else ():
+                _print(f"    {_json(event)}")
         result = _count(len(outcome.failures), "failure") if outcome.failures else "all pass"
-        _print(f"{_count(outcome.rules, 'rule')}, {_count(outcome.cases, 'case')}: {result}")
+        tried = [
+            _count(outcome.rules, "rule"),
+            _count(outcome.cases, "case"),
+            _count(outcome.variants, "variant"),
+        ]
+        _print(f"{', '.join(tried)}: {result}")
     return EXIT_MET if outcome.failures else 0
 
 

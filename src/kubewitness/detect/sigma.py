@@ -148,6 +148,7 @@ def _info(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, k
         next_steps=" ".join(str(own.get("next", "")).split()),
         references=tuple(map(str, document.references or ())),
         path=path,
+        exempt=_exempt(own.get("exempt")),
     )
 
 
@@ -156,6 +157,17 @@ def _rule_class(name: Any) -> RuleClass:
         return RuleClass(name)
     except ValueError as error:
         raise RuleError(f"class `{name}` is not known", hint=f"one of {', '.join(RuleClass)}") from error
+
+
+def _exempt(spec: Any) -> dict[str, str]:
+    if spec is None:
+        return {}
+    if not isinstance(spec, dict) or not all(isinstance(reason, str) and reason.strip() for reason in spec.values()):
+        raise RuleError(
+            "`exempt` is a mapping from the name of a mutation to the reason why it need not match",
+            hint='exempt: {patch: "the object cannot be changed once it is there"}',
+        )
+    return {str(name): " ".join(reason.split()) for name, reason in spec.items()}
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kubewitness.model.alert import Severity  # noqa: TC001 - read at run time: plans are read from JSON by their types
@@ -42,6 +42,7 @@ class RuleInfo:
         next_steps: what to check next.
         references: links for further reading.
         path: file it was read from.
+        exempt: mutations under which its matching cases need not match, with the reason (detect/mutations.py).
     """
 
     id: str
@@ -57,3 +58,4 @@ class RuleInfo:
     next_steps: str
     references: tuple[str, ...]
     path: str
+    exempt: dict[str, str] = field(default_factory=dict)
