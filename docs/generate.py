@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from kubewitness.alert.render import FORMATS
 from kubewitness.app.scan import scan
 from kubewitness.cli.application import app
+from kubewitness.detect.lists import builtin_lists
 from kubewitness.detect.pack import load_pack
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS, Group
@@ -43,6 +44,10 @@ _RULES_ARE = """\
 frequent. Catalogue ids name the detection a rule covers; techniques are MITRE ATT&CK's. How a rule comes to
 an alert (`single`, `correlation`, `first_seen`) is told in [how detection
 works](../explanation/detection.md). To write your own, see [write a rule](../how-to/write-a-rule.md).
+"""
+_LISTS_ARE = """\
+A rule names a list with `expand`, and `scan --lists` adds to one: see [use lists](../how-to/use-lists.md). `*` and
+`?` in a value are wildcards.
 """
 _COMMAND_IS = """\
 `kubewitness` and its short alias `kw` are the same command. Data goes to standard output, everything else
@@ -82,6 +87,7 @@ def pages() -> dict[Path, str]:
     return {
         reference / "columns.md": columns_page(),
         reference / "rules.md": rules_page(),
+        reference / "lists.md": lists_page(),
         reference / "cli.md": cli_page(),
         readme: _with_part(readme, _DEMO_PART, transcript(head, alerts)),
         tutorial: _with_part(tutorial, _HEAD_PART, f"```text\n{head}\n```\n"),
@@ -159,6 +165,15 @@ def _rule_section(info: RuleInfo) -> str:
 
 def _technique(technique: str) -> str:
     return f"[{technique}](https://attack.mitre.org/techniques/{technique.replace('.', '/')}/)"
+
+
+def lists_page() -> str:
+    """Every builtin list with its values."""
+    parts = [_NOTE, "# Lists\n", _LISTS_ARE]
+    for name, found in sorted(builtin_lists().by_name.items()):
+        rows = [[f"`{entry.value}`", entry.reason] for entry in found.entries]
+        parts.append(f"## {name}\n\n{found.about}\n\n" + table(["Value", "Why"], rows))
+    return "\n".join(parts)
 
 
 def cli_page() -> str:

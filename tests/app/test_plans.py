@@ -60,3 +60,14 @@ def test_a_rule_that_cannot_be_loaded_says_where(rules: Path) -> None:
     (rules / "worse.yml").write_text("title: [")
     with pytest.raises(RuleError, match=r"worse\.yml"):
         plan_rules([rules], builtin=False)
+
+
+def test_a_changed_list_is_planned_again(rules: Path, tmp_path: Path) -> None:
+    (rules / "a-read.yml").write_text(RULE.replace("verb: VERB", "verb|expand: '%verbs%'"))
+    lists = tmp_path / "verbs.txt"
+    lists.write_text("get # reading")
+    before = plan_rules([rules], builtin=False, lists=[lists])
+    lists.write_text("put # writing")
+    after = plan_rules([rules], builtin=False, lists=[lists])
+    assert before != after
+    assert plan_rules([rules], builtin=False, lists=[lists]) == after

@@ -128,7 +128,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("back-reference", {"s": {"verb|re": r"(a)\1"}}, r"(a)\1", "RE2"),
     ("broken expression", {"s": {"verb|re": "("}}, "'('", "RE2"),
     ("network that is none", {"s": {"sourceIPs|cidr": "10.0.0.0/99"}}, "CIDR", None),
-    ("placeholder", {"s": {"verb|expand": "%verbs%"}}, "placeholders", None),
     ("part of a time", {"s": {"requestReceivedTimestamp|hour": 3}}, "not supported", None),
     ("expression as a keyword", {"s": {"|re": "a.*b"}}, "not supported", "name the field"),
     ("unknown selection", {"s": {"verb": "get"}, "condition": "t"}, "'t'", None),

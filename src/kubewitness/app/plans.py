@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _KEPT_PLANS = 20
+_DATA = {".yml", ".yaml", ".txt"}
 
 
 def plan_rules(
-    folders: Sequence[Path] = (), *, builtin: bool = True, classes: Iterable[RuleClass] = (RuleClass.CORE,)
+    folders: Sequence[Path] = (),
+    *,
+    builtin: bool = True,
+    classes: Iterable[RuleClass] = (RuleClass.CORE,),
+    lists: Sequence[Path] = (),
 ) -> Plan:
     """The plan for the rules of these folders, from the cache when neither they nor this program have changed.
 
@@ -30,21 +35,24 @@ def plan_rules(
         folders: folders or files of rules.
         builtin: whether the builtin rules come first.
         classes: noise classes wanted.
+        lists: folders or files of lists.
 
     Raises:
         RuleError: a rule cannot be loaded.
+        ListError: a list cannot be loaded.
     """
     wanted = tuple(sorted(classes))
     folder = _cache_folder()
-    path = folder / f"plan-{_fingerprint(folders, wanted, builtin=builtin)}.json" if folder else None
+    path = folder / f"plan-{_fingerprint(folders, wanted, lists, builtin=builtin)}.json" if folder else None
     if path:
         with suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode(path.read_bytes(), type=Plan)
     # Only when there is something to plan: these take long to import.
+    from kubewitness.detect.lists import load_lists  # noqa: PLC0415
     from kubewitness.detect.pack import load_pack  # noqa: PLC0415
     from kubewitness.detect.planning import build_plan  # noqa: PLC0415
 
-    plan = build_plan(load_pack(folders, builtin=builtin, classes=wanted))
+    plan = build_plan(load_pack(folders, builtin=builtin, classes=wanted, lists=load_lists(lists)))
     if path:
         _keep(path, plan)
     return plan
@@ -74,18 +82,19 @@ def _keep(path: Path, plan: Plan) -> None:
         return
 
 
-def _fingerprint(folders: Sequence[Path], classes: Sequence[RuleClass], *, builtin: bool) -> str:
-    """What the plan depends on: the rules' bytes, and this program's files."""
-    digest = hashlib.sha256(repr((__version__, classes, builtin, [str(folder) for folder in folders])).encode())
+def _fingerprint(folders: Sequence[Path], classes: Sequence[RuleClass], lists: Sequence[Path], *, builtin: bool) -> str:
+    """What the plan depends on: the bytes of rules and lists, and this program's files."""
+    named = [str(folder) for folder in folders], [str(folder) for folder in lists]
+    digest = hashlib.sha256(repr((__version__, classes, builtin, named)).encode())
     with as_file(files("kubewitness")) as package:
         for part in ("detect", "facts", "model", "query"):
             for path in sorted((package / part).rglob("*.*")):
                 if path.suffix in {".py", ".sql"}:
                     state = path.stat()
                     digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
-        for folder in [*([package / "rules"] if builtin else []), *folders]:
-            for path in [folder] if folder.is_file() else sorted(folder.rglob("*.y*ml")):
-                if not path.name.endswith(".test.yaml") and path.is_file():
+        for folder in [*([package / "rules"] if builtin else []), *folders, package / "lists", *lists]:
+            for path in [folder] if folder.is_file() else sorted(folder.rglob("*.*")):
+                if path.suffix in _DATA and not path.name.endswith(".test.yaml") and path.is_file():
                     digest.update(f"{path} {path.stat().st_size}".encode())
                     digest.update(path.read_bytes())
     return digest.hexdigest()[:32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import as_file, files
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.explain import unknown_placeholders
-from kubewitness.detect.cases import Case, cases_path, parse_cases
+from kubewitness.detect.cases import Case, cases_path, parse_case_lists, parse_cases
+from kubewitness.detect.lists import Lists, builtin_lists
 from kubewitness.detect.pack import load_pack, rule_files
 from kubewitness.detect.sigma import parse_rules
 from kubewitness.model.errors import RuleError, UsageError
@@ -131,17 +133,24 @@ def _read(path: Path, shown: str) -> RuleFile:
     rules: tuple[Rule, ...] = ()
     error: RuleError | None = None
     try:
+        cases_text = cases.read_text(encoding="utf-8", errors="replace") if cases.exists() else None
+    except OSError:
+        cases_text = None
+    try:
         text = path.read_text(encoding="utf-8")
-        rules = tuple(parse_rules(text, shown))
+        rules = tuple(parse_rules(text, shown, _lists(cases_text, shown_cases)))
     except (OSError, UnicodeDecodeError) as reason:
         error = RuleError(f"cannot be read: {reason}", where=shown)
     except RuleError as reason:
         error = reason
-    try:
-        cases_text = cases.read_text(encoding="utf-8", errors="replace") if cases.exists() else None
-    except OSError:
-        cases_text = None
     return RuleFile(shown, text, rules, error, shown_cases, cases_text)
+
+
+def _lists(cases_text: str | None, path: str) -> Lists:
+    """The builtin lists, and in their place those that the cases give; a file that holds no cases gives none."""
+    with suppress(RuleError):
+        return builtin_lists().with_values(parse_case_lists(cases_text or "{}", path))
+    return builtin_lists()
 
 
 def list_rules(

@@ -42,6 +42,10 @@ def scan(
         list[RuleClass] | None,
         Parameter(name="--class", help="Noise classes to run; core when not given.", negative=()),
     ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        Parameter(help="Folder or file of lists that rules name; may be given several times.", negative=()),
+    ] = None,
     min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.INFORMATIONAL,
     since: Annotated[
         str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")
@@ -68,7 +72,7 @@ def scan(
         raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness scan --help; a file of that name is ./-name")
     if not paths:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
-    plan = plan_rules(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE])
+    plan = plan_rules(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE], lists=lists or [])
     options = ScanOptions(
         min_severity=min_severity,
         since=_moment(since),

@@ -10,7 +10,8 @@
 A case has one `event`, several `events` (a second apart), or a `series` of `{event, repeat, every_s}` that
 follow one another; `repeat` and `every_s` may also stand beside a single `event`. In a repeated event `{i}`
 stands for the number of the repetition, from 0. Times and Audit-IDs are filled in where the event has none.
-A file with several rules says with `rule: ID` in a case which one is meant.
+A file with several rules says with `rule: ID` in a case which one is meant. What is under `lists` (name to values)
+stands for the lists that the rules name, as long as the cases run.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FEWEST = 2
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FIRST_AT = datetime(2026, 11, 23, 8)  # noqa: DTZ001 - times in the model are naive UTC
 _KINDS = {"match": True, "no_match": False}
+_LISTS = "lists"
 _SHAPES = ("event", "events", "series")
 _REPEATING = ("repeat", "every_s")
 _MOST_EVENTS = 100_000
@@ -77,12 +79,7 @@ def parse_cases(text: str, path: str) -> list[Case]:
     Raises:
         RuleError: it is no list of cases; says which case and why.
     """
-    try:
-        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - CSafeLoader is the safe loader in C
-    except yaml.YAMLError as error:
-        raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
-    if not isinstance(document, dict) or not document.keys() <= _KINDS.keys():
-        raise RuleError("cases stand under `match` and `no_match`, and nothing else does", where=path)
+    document = _document(text, path)
     cases: list[Case] = []
     for kind, is_match in _KINDS.items():
         listed = document.get(kind) or []
@@ -91,6 +88,28 @@ def parse_cases(text: str, path: str) -> list[Case]:
         for number, spec in enumerate(listed, 1):
             cases.append(_case(spec, f"{path}, {kind} {number}", path, is_match=is_match))
     return cases
+
+
+def parse_case_lists(text: str, path: str) -> dict[str, list[str]]:
+    """Values of the lists that a file of cases gives, by name.
+
+    Raises:
+        RuleError: it is no list of cases, or they are no lists.
+    """
+    lists = _document(text, path).get(_LISTS) or {}
+    if not isinstance(lists, dict) or not all(isinstance(values, list) for values in lists.values()):
+        raise RuleError("`lists` holds values by the name of a list", where=path, hint="lists: {decoys: [prod/backup]}")
+    return {str(name): list(map(str, values)) for name, values in lists.items()}
+
+
+def _document(text: str, path: str) -> dict[str, Any]:
+    try:
+        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - CSafeLoader is the safe loader in C
+    except yaml.YAMLError as error:
+        raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
+    if not isinstance(document, dict) or not document.keys() <= {*_KINDS, _LISTS}:
+        raise RuleError("cases stand under `match` and `no_match`, lists under `lists`, nothing else does", where=path)
+    return document
 
 
 def _case(spec: Any, where: str, path: str, *, is_match: bool) -> Case:

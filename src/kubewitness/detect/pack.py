@@ -14,6 +14,7 @@ from kubewitness.model.rule import RuleClass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kubewitness.detect.lists import Lists
     from kubewitness.detect.rule import Rule
 
 _SUFFIXES = (".yml", ".yaml")
@@ -33,7 +34,11 @@ class Pack:
 
 
 def load_pack(
-    folders: Sequence[Path] = (), *, builtin: bool = True, classes: Iterable[RuleClass] = tuple(RuleClass)
+    folders: Sequence[Path] = (),
+    *,
+    builtin: bool = True,
+    classes: Iterable[RuleClass] = tuple(RuleClass),
+    lists: Lists | None = None,
 ) -> Pack:
     """Load rules; a later folder's rule replaces an earlier one of the same id.
 
@@ -41,6 +46,7 @@ def load_pack(
         folders: folders (searched through) or single files.
         builtin: whether the rules of this package come first.
         classes: noise classes wanted; bases of correlations stay as long as somebody counts them.
+        lists: what the rules' lists hold; the builtin ones when None.
 
     Raises:
         RuleError: a rule cannot be loaded, or two of one folder share an id.
@@ -48,9 +54,9 @@ def load_pack(
     found: dict[str, Rule] = {}
     if builtin:
         with as_file(files("kubewitness").joinpath("rules")) as folder:
-            found |= _load(folder, shown=Path("rules"))
+            found |= _load(folder, Path("rules"), lists)
     for folder in folders:
-        found |= _load(folder, shown=folder)
+        found |= _load(folder, folder, lists)
     wanted = frozenset(classes)
     chosen = {rule_id: rule for rule_id, rule in found.items() if rule.info.rule_class in wanted or not rule.alerts}
     counted = {base for rule in chosen.values() if rule.correlation for base in rule.correlation.rules}
@@ -74,7 +80,7 @@ def rule_files(folder: Path) -> list[Path]:
     )
 
 
-def _load(folder: Path, shown: Path) -> dict[str, Rule]:
+def _load(folder: Path, shown: Path, lists: Lists | None) -> dict[str, Rule]:
     if not folder.exists():
         raise RuleError("no such folder or file", where=str(shown))
     paths = rule_files(folder)
@@ -85,7 +91,7 @@ def _load(folder: Path, shown: Path) -> dict[str, Rule]:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise RuleError(f"cannot be read: {error}", where=name) from error
-        for rule in parse_rules(text, name):
+        for rule in parse_rules(text, name, lists):
             if rule.info.id in found:
                 raise RuleError(
                     f"id `{rule.info.id}` is already taken by {found[rule.info.id].info.path}",

@@ -17,6 +17,7 @@ from sigma.conditions import (
 )
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
+from sigma.rule import SigmaDetections
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
@@ -33,6 +34,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from kubewitness.detect.lists import NOTHING, Lists, builtin_lists, expand
 from kubewitness.detect.memory import read_first_seen
 from kubewitness.detect.rule import Rule
 from kubewitness.detect.sigma_correlations import read_correlation
@@ -70,18 +72,19 @@ _TECHNIQUE = re.compile(r"^t\d{4}(\.\d{3})?$")
 _ORDERS = {"LT": Order.LESS, "LTE": Order.LESS_OR_EQUAL, "GT": Order.GREATER, "GTE": Order.GREATER_OR_EQUAL}
 
 
-def parse_rules(text: str, path: str) -> list[Rule]:
+def parse_rules(text: str, path: str, lists: Lists | None = None) -> list[Rule]:
     """The rules of one file, in order.
 
     Args:
         text: one or more YAML documents.
         path: shown in errors; its stem names a rule that has no `name`.
+        lists: what `expand` takes values from; the builtin ones when None.
 
     Raises:
         RuleError: the file cannot be loaded; says where and why.
     """
     try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))
+        documents = expand(list(yaml.load_all(text, Loader=_LOADER)), lists or builtin_lists())
         collection = SigmaCollection.from_dicts(documents)
     except yaml.YAMLError as error:
         raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
@@ -192,6 +195,22 @@ def _predicate(condition: Any) -> Predicate:
             raise RuleError(f"the condition has a part that is not understood: {type(condition).__name__}")
 
 
+def parse_match(definition: Any, lists: Lists | None = None) -> Predicate:
+    """The predicate of a detection that stands alone: a mapping of `field|modifier` to values, or a list of those.
+
+    Raises:
+        RuleError: it is none; says why.
+    """
+    try:
+        named = {"match": expand(definition, lists or builtin_lists()), "condition": "match"}
+        (condition,) = SigmaDetections.from_dict(named).parsed_condition
+        return _predicate(condition.parsed)
+    except SigmaRegularExpressionError as error:
+        raise RuleError(str(error), hint=_REGEX_HINT) from error
+    except (SigmaError, AttributeError, TypeError) as error:
+        raise RuleError(str(error)) from error
+
+
 def _test(field: Field, value: Any) -> Predicate:
     match value:
         case SigmaExists():
@@ -218,7 +237,7 @@ def _test(field: Field, value: Any) -> Predicate:
         case SigmaExpansion():
             return Or(tuple(_test(field, item) for item in value.values))
         case SigmaString():
-            return _text(field, value)
+            return Or(()) if list(value.s) == [NOTHING] else _text(field, value)
         case _:
             raise RuleError(f"`{field.name}`: values of type {type(value).__name__} are not supported")
 
@@ -277,6 +296,8 @@ def _keyword(value: Any) -> Predicate:
     match value:
         case SigmaExpansion():
             return Or(tuple(map(_keyword, value.values)))
+        case SigmaString() if list(value.s) == [NOTHING]:
+            return Or(())
         case SigmaString():
             parts = list(value.s)
             many = SpecialChars.WILDCARD_MULTI

@@ -3,7 +3,9 @@
 KubewitnessError
 ├── UsageError         the command was asked for something it cannot do
 ├── UnreadableError    nothing of the input could be read
-└── RuleError          a rule cannot be loaded
+├── RuleError          a rule cannot be loaded
+├── ListError          a list cannot be loaded
+└── ExceptionError     an exception cannot be loaded
 """
 
 from __future__ import annotations
@@ -39,3 +41,11 @@ class UnreadableError(KubewitnessError):
 
 class RuleError(KubewitnessError):
     """A rule cannot be loaded."""
+
+
+class ListError(KubewitnessError):
+    """A list cannot be loaded."""
+
+
+class ExceptionError(KubewitnessError):
+    """An exception cannot be loaded."""
