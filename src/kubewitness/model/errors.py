@@ -5,7 +5,8 @@ KubewitnessError
 ├── UnreadableError    nothing of the input could be read
 ├── RuleError          a rule cannot be loaded
 ├── ListError          a list cannot be loaded
-└── ExceptionError     an exception cannot be loaded
+├── ExceptionError     an exception cannot be loaded
+└── PolicyError        an audit policy cannot be loaded
 """
 
 from __future__ import annotations
@@ -49,3 +50,7 @@ class ListError(KubewitnessError):
 
 class ExceptionError(KubewitnessError):
     """An exception cannot be loaded."""
+
+
+class PolicyError(KubewitnessError):
+    """An audit policy cannot be loaded."""
