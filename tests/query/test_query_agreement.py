@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import operator
@@ -424,7 +425,8 @@ ALL_RESOURCES = [
         "serviceaccounts",
         "services",
     ),
-    *("nodes", "certificatesigningrequests", "secrets"),
+    *("nodes", "certificatesigningrequests", "secrets", "ingresses", "configmaps", "persistentvolumes"),
+    *("mutatingwebhookconfigurations", "validatingwebhookconfigurations", "namespaces"),
 ]
 ALL_SUBRESOURCES = [
     *(
@@ -441,23 +443,71 @@ ALL_SUBRESOURCES = [
     ),
     *("status", "scale"),
 ]
+CERTIFICATE_REQUEST = base64.b64encode(
+    b"-----BEGIN CERTIFICATE REQUEST-----\n"
+    b"MIHwMIGYAgEAMDYxFTATBgNVBAoMDHN5c3RlbTpub2RlczEdMBsGA1UEAwwUc3lzdGVtOm5vZGU6YWtz\n"
+    b"LW5wLTEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASMHz3V+38ddCPLIofEvzuv8E65CTM5ealxbRtk\n"
+    b"AXAxukrtTKiog7s4YsHqq9/a3OvluA017UhMzqYOOyLi51P5oAAwCgYIKoZIzj0EAwIDRwAwRAIgKBUv\n"
+    b"LfUod/AvN1lyAgitrT12El2/3d9NaXT4yw+YB8oCIAWP75mJyNB9/qUbb93kLEIn5d9Xjs2TeQ44k93O\n"
+    b"qVw5\n"
+    b"-----END CERTIFICATE REQUEST-----\n"
+).decode()
+UNSAFE = {
+    "privileged": True,
+    "allowPrivilegeEscalation": True,
+    "runAsUser": 0,
+    "capabilities": {"add": ["BPF"]},
+    "seccompProfile": {"type": "Unconfined"},
+    "windowsOptions": {"hostProcess": True},
+    "sysctls": [{"name": "kernel.msgmax"}],
+}
 POD = {
     "hostPID": True,
     "hostIPC": True,
     "hostNetwork": True,
+    "shareProcessNamespace": True,
     "serviceAccountName": "web",
+    "nodeName": "n",
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"operator": "Exists"}],
+    "securityContext": UNSAFE,
     "volumes": [{"hostPath": {"path": "/"}}],
     "containers": [
-        {
-            "image": "a",
-            "command": ["sh"],
-            "securityContext": {"privileged": True, "capabilities": {"add": ["BPF"]}},
-        }
+        {"name": "c", "image": "a", "command": ["sh"], "ports": [{"hostPort": 80}], "securityContext": UNSAFE},
     ],
 }
 TELLING_BODY = {
-    "metadata": {"name": "x", "ownerReferences": [{"kind": "ReplicaSet"}]},
-    "spec": {**POD, "template": {"spec": POD}, "jobTemplate": {"spec": {"template": {"spec": POD}}}},
+    "metadata": {
+        "name": "x",
+        "ownerReferences": [{"kind": "ReplicaSet"}],
+        "labels": {"a": "b", "gone": None},
+        "annotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"},
+    },
+    "spec": {
+        **POD,
+        "template": {"spec": POD},
+        "jobTemplate": {"spec": {"template": {"spec": POD}}},
+        "type": "ExternalName",
+        "externalIPs": ["203.0.113.7"],
+        "externalName": "x.example",
+        "selector": {"app": "x"},
+        "ports": [{"port": 80}],
+        "loadBalancerSourceRanges": ["203.0.113.0/24"],
+        "tls": [{}],
+        "rules": [{}],
+        "replicas": 3,
+        "unschedulable": True,
+        "signerName": "kubernetes.io/kube-apiserver-client",
+        "usages": ["client auth"],
+        "request": CERTIFICATE_REQUEST,
+        "hostPath": {"path": "/etc"},
+    },
+    "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.8"}]}},
+    "data": {"key": "value"},
+    "webhooks": [
+        {"clientConfig": {"url": "https://x.example"}, "failurePolicy": "Ignore", "rules": [{"resources": ["pods"]}]},
+        {"clientConfig": {"service": {"namespace": "a", "name": "b"}}},
+    ],
     "template": {"spec": POD},
     "rules": [{"verbs": ["get"], "resources": ["pods"], "apiGroups": [""]}],
     "roleRef": {"kind": "Role", "name": "r"},
@@ -488,10 +538,10 @@ def test_the_gate_lets_through_every_event_that_has_a_fact(ask: Ask, folder: Pat
     silent = {rule.value for rule in actions if rule not in matched} | {
         rule.field.name for rule in facts if rule not in matched
     }
-    # These need an answer, a name, an address, a time or an impersonated user, which these events have not.
+    # These need an answer, an address, a time, a service account or an impersonated user, which these events have not.
     assert silent == {
         "IMPERSONATE", "happened_at", "source_ip", "source_network", "source_is_private", "allowed",
-        "succeeded", "authorized_by", "authorized_binding", "authorized_role", "object_name",
+        "succeeded", "authorized_by", "authorized_binding", "authorized_role", "actor_namespace",
     }  # fmt: skip
 
 

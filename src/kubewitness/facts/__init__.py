@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib.resources import files
 
 # Each reads from the one before it; the last one is the events table.
-FLOORS = ("requests", "authorizations", "objects", "parts", "settings", "network", "events")
+FLOORS = (
+    "requests", "authorizations", "objects", "parts", "pods", "roles", "settings", "network", "admission",
+    "certificates", "events",
+)  # fmt: skip
 
 
 def macros() -> str:
@@ -32,9 +35,12 @@ KEYS = {
 
 BODY_FACTS = frozenset(
     "request_object response_object truncated dry_run object_name owner_kind privileged host_pid host_ipc"
-    " host_network host_paths capabilities images service_account pod_commands role_verbs role_resources"
-    " role_api_groups role_ref_kind role_ref subjects service_type external_ips external_name service_selector"
-    " service_ports source_ranges load_balancer_internal ingress_tls object_labels object_annotations config_data"
-    " replicas unschedulable patched_spec".split()
+    " host_network host_paths capabilities images service_account pod_commands container_names image_registries"
+    " allow_privilege_escalation runs_as_root share_processes host_process unconfined sysctls host_ports"
+    " writable_host_paths node_name node_selector tolerations role_verbs role_resources role_api_groups role_grants"
+    " role_ref_kind role_ref subjects service_type external_ips external_name service_selector service_ports"
+    " source_ranges load_balancer_internal ingress_tls object_labels removed_labels object_annotations config_data"
+    " replicas unschedulable patched_spec webhook_urls webhook_services webhook_resources webhook_failure_policies"
+    " certificate_signer certificate_usages certificate_subject volume_node_paths".split()
 )
 """Columns for which bodies must have been read."""

@@ -110,7 +110,6 @@ _POD_FACT = Needs(_WRITES, _WORKLOADS, frozenset({ABSENT, "ephemeralcontainers",
 _RBAC_FACT = Needs(_WRITES, _ROLES | _BINDINGS, _NO_SUBRESOURCE)
 _SERVICES = frozenset({"services"})
 _SERVICE_FACT = Needs(_WRITES, _SERVICES, frozenset({ABSENT, "status"}))
-_LABELLED_FACT = Needs(_WRITES, frozenset({"services", "ingresses", "namespaces"}), _NO_SUBRESOURCE)
 _PATCHED = frozenset(
     ["services", "ingresses", "nodes", "deployments", "daemonsets", "statefulsets", "replicasets", "cronjobs"]
 )
@@ -120,7 +119,6 @@ _FACTS = {
         ["service_type", "external_ips", "external_name", "service_selector", "service_ports", "source_ranges"],
         _SERVICE_FACT,
     ),
-    **dict.fromkeys(["object_labels", "object_annotations"], _LABELLED_FACT),
     "load_balancer_internal": Needs(_WRITES, _SERVICES, _NO_SUBRESOURCE),
     "ingress_tls": Needs(_WRITES, frozenset({"ingresses"}), _NO_SUBRESOURCE),
     "config_data": Needs(_WRITES, frozenset({"configmaps"})),
@@ -139,13 +137,37 @@ _FACTS = {
             "service_account",
             "pod_commands",
             "owner_kind",
+            "container_names",
+            "image_registries",
+            "allow_privilege_escalation",
+            "runs_as_root",
+            "share_processes",
+            "host_process",
+            "unconfined",
+            "sysctls",
+            "host_ports",
+            "writable_host_paths",
+            "node_name",
+            "node_selector",
+            "tolerations",
         ],
         _POD_FACT,
     ),
     **dict.fromkeys(
-        ["role_verbs", "role_resources", "role_api_groups", "role_ref", "role_ref_kind", "subjects"],
+        ["role_verbs", "role_resources", "role_api_groups", "role_grants", "role_ref", "role_ref_kind", "subjects"],
         _RBAC_FACT,
     ),
+    **dict.fromkeys(["object_labels", "object_annotations"], Needs(verbs=_WRITES, subresources=_NO_SUBRESOURCE)),
+    "removed_labels": Needs(verbs=frozenset({"patch"}), subresources=_NO_SUBRESOURCE),
+    **dict.fromkeys(
+        ["webhook_urls", "webhook_services", "webhook_resources", "webhook_failure_policies"],
+        Needs(_WRITES, frozenset({"mutatingwebhookconfigurations", "validatingwebhookconfigurations"})),
+    ),
+    **dict.fromkeys(
+        ["certificate_signer", "certificate_usages", "certificate_subject"],
+        Needs(_WRITES, frozenset({"certificatesigningrequests"})),
+    ),
+    "volume_node_paths": Needs(_WRITES, frozenset({"persistentvolumes"}), _NO_SUBRESOURCE),
     "exec_command": Needs(None, _PROXIED, frozenset({"exec", "attach", "proxy"})),
     "exec_container": Needs(None, _PODS, frozenset({"exec", "attach"})),
 }

@@ -101,18 +101,6 @@ CREATE OR REPLACE TEMP MACRO kw_asked(verb, request, response, path) AS
         path
     );
 
--- The pairs of JSON objects as `key=value`, without kubectl's copy of the whole object.
-CREATE OR REPLACE TEMP MACRO kw_pairs(objects) AS
-    kw_distinct(
-        list_transform(
-            list_filter(
-                flatten(list_transform(from_json(objects, '["MAP(VARCHAR, VARCHAR)"]'), lambda one: map_entries(one))),
-                lambda entry: entry.key <> 'kubectl.kubernetes.io/last-applied-configuration'
-            ),
-            lambda entry: entry.key || '=' || coalesce(entry.value, '')
-        )
-    );
-
 -- What facts about services and ingresses are made of, as structures for from_json. A service's status has its part
 -- `ingress` where the other has the rest.
 CREATE OR REPLACE TEMP MACRO kw_service_specs() AS
@@ -121,15 +109,92 @@ CREATE OR REPLACE TEMP MACRO kw_service_specs() AS
     || ' "ingress": [{"ip": "VARCHAR"}]}]';
 CREATE OR REPLACE TEMP MACRO kw_ingress_specs() AS '[{"tls": ["JSON"], "rules": ["JSON"], "defaultBackend": "JSON"}]';
 
--- What facts about pods are made of, as a structure for from_json.
+-- What facts about pods are made of, as a structure for from_json. Pods and containers have the same security settings.
+CREATE OR REPLACE TEMP MACRO kw_security() AS
+    '{"privileged": "BOOLEAN", "allowPrivilegeEscalation": "BOOLEAN", "runAsUser": "BIGINT", "runAsNonRoot": "BOOLEAN",'
+    || ' "procMount": "VARCHAR", "capabilities": {"add": ["VARCHAR"]}, "seccompProfile": {"type": "VARCHAR"},'
+    || ' "appArmorProfile": {"type": "VARCHAR"}, "seLinuxOptions": {"type": "VARCHAR"},'
+    || ' "windowsOptions": {"hostProcess": "BOOLEAN"}, "sysctls": [{"name": "VARCHAR"}]}';
 CREATE OR REPLACE TEMP MACRO kw_containers() AS
-    '[{"image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
-    || ' "securityContext": {"privileged": "BOOLEAN", "capabilities": {"add": ["VARCHAR"]}}}]';
+    '[{"name": "VARCHAR", "image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
+    || ' "ports": [{"hostPort": "BIGINT"}], "volumeMounts": [{"name": "VARCHAR", "readOnly": "BOOLEAN"}],'
+    || ' "securityContext": ' || kw_security() || '}]';
 CREATE OR REPLACE TEMP MACRO kw_specs() AS
-    '[{"hostPID": "BOOLEAN", "hostIPC": "BOOLEAN", "hostNetwork": "BOOLEAN",'
-    || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "volumes": [{"hostPath": {"path": "VARCHAR"}}],'
-    || ' "containers": ' || kw_containers() || ', "initContainers": ' || kw_containers()
+    '[{"hostPID": "BOOLEAN", "hostIPC": "BOOLEAN", "hostNetwork": "BOOLEAN", "shareProcessNamespace": "BOOLEAN",'
+    || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "nodeName": "VARCHAR", "nodeSelector": "JSON",'
+    || ' "tolerations": [{"key": "VARCHAR", "operator": "VARCHAR"}],'
+    || ' "volumes": [{"name": "VARCHAR", "hostPath": {"path": "VARCHAR"}}], "securityContext": ' || kw_security()
+    || ', "containers": ' || kw_containers() || ', "initContainers": ' || kw_containers()
     || ', "ephemeralContainers": ' || kw_containers() || '}]';
+
+-- The registry of an image: what stands before the first slash if it can be a host, else Docker Hub.
+CREATE OR REPLACE TEMP MACRO kw_registry(image) AS
+    CASE
+        WHEN image <> '' THEN lower(
+            CASE
+                WHEN regexp_matches(image, '^([^/]+[.:][^/]*|localhost)/') THEN split_part(image, '/', 1)
+                ELSE 'docker.io'
+            END
+        )
+    END;
+
+-- The pairs of JSON objects as `key=value`, of each object in a JSON array, without kubectl's copy of the whole object.
+-- No maps: a key that stands twice would make them null.
+CREATE OR REPLACE TEMP MACRO kw_pairs(objects) AS
+    kw_distinct(flatten(list_transform(
+        from_json(objects, '["JSON"]'),
+        lambda one: list_transform(
+            list_filter(
+                list_zip(json_keys(one), json_extract_string(one, '$.*')),
+                lambda pair: pair[1] <> 'kubectl.kubernetes.io/last-applied-configuration'
+            ),
+            lambda pair: pair[1] || '=' || pair[2]
+        )
+    )));
+
+-- Labels that a patch removes: by null in a merge patch, by an operation in a JSON Patch; `*` for all of them.
+CREATE OR REPLACE TEMP MACRO kw_removed_labels(patch) AS
+    CASE
+        WHEN starts_with(patch, '{') THEN CASE json_type(patch, '$.metadata.labels')
+            WHEN 'NULL' THEN ['*']
+            WHEN 'OBJECT' THEN kw_distinct(list_transform(
+                list_filter(
+                    list_zip(
+                        json_keys(patch, '$.metadata.labels'), json_extract_string(patch, '$.metadata.labels.*')
+                    ),
+                    lambda pair: pair[2] IS NULL OR pair[1] = '$patch'
+                ),
+                lambda pair: CASE WHEN pair[1] = '$patch' THEN '*' ELSE pair[1] END
+            ))
+        END
+        WHEN starts_with(patch, '[') THEN kw_distinct(list_transform(
+            list_filter(
+                from_json(patch, '[{"op":"VARCHAR","path":"VARCHAR"}]'),
+                lambda operation: operation.op = 'remove' AND starts_with(operation.path, '/metadata/labels')
+            ),
+            lambda operation: CASE
+                WHEN operation.path = '/metadata/labels' THEN '*'
+                ELSE replace(replace(substr(operation.path, 18), '~1', '/'), '~0', '~')
+            END
+        ))
+    END;
+
+-- The DER of a certificate request (RFC 2986) as hex digits; the API has it as base64 of PEM, which is base64 again.
+CREATE OR REPLACE TEMP MACRO kw_request_hex(request) AS
+    hex(try(from_base64(regexp_replace(
+        regexp_extract(try(decode(from_base64(request))), '-----BEGIN[^-]*-----([^-]*)-----END', 1), '\s', '', 'g'
+    ))));
+
+-- Values of one attribute type in that DER: short texts (UTF8String, PrintableString, T61String, IA5String) after its OID.
+CREATE OR REPLACE TEMP MACRO kw_attribute(der, oid) AS
+    list_transform(
+        list_filter(string_split(der, oid)[2:], lambda rest: regexp_matches(rest, '^(0C|13|14|16)[0-7]')),
+        lambda rest: try(decode(unhex(substr(rest, 5, 2 * ('0x' || substr(rest, 3, 2))::INTEGER))))
+    );
+
+-- Values of a list between commas, with one at either end.
+CREATE OR REPLACE TEMP MACRO kw_listed(list) AS
+    CASE WHEN len(list) > 0 THEN ',' || array_to_string(list, ',') || ',' ELSE ',' END;
 
 -- Colon-separated hextets as hex digits, each padded to four.
 CREATE OR REPLACE TEMP MACRO kw_hextets(text) AS

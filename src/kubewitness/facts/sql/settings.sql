@@ -1,4 +1,4 @@
--- One row per event: the settings that a write gives to objects other than pods and roles, as JSON arrays.
+-- One row per event: labels and annotations of what is written, and the settings of objects other than pods and roles.
 -- Bodies are looked into only for writes of such objects.
 SELECT
     *,
@@ -14,11 +14,15 @@ SELECT
             THEN from_json(kw_written(request_object, response_object, '$.spec'), kw_ingress_specs())
     END AS ingress_specs,
     CASE
-        WHEN is_write AND resource IN ('services', 'ingresses', 'namespaces') AND subresource IS NULL
+        WHEN is_write AND subresource IS NULL
             THEN kw_pairs(kw_written(request_object, response_object, '$.metadata.labels'))
     END AS object_labels,
     CASE
-        WHEN is_write AND resource IN ('services', 'ingresses', 'namespaces') AND subresource IS NULL
+        WHEN verb = 'patch' AND subresource IS NULL AND contains(request_object, 'labels')
+            THEN kw_removed_labels(request_object)
+    END AS removed_labels,
+    CASE
+        WHEN is_write AND subresource IS NULL
             THEN kw_pairs(kw_written(request_object, response_object, '$.metadata.annotations'))
     END AS object_annotations,
     CASE
@@ -41,4 +45,4 @@ SELECT
             list_transform(kw_documents(request_object), lambda document: json_keys(document, '$.spec'))
         ))
     END AS patched_spec
-FROM parts
+FROM roles
