@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,7 +14,7 @@ from kubewitness.alert.explain import unknown_placeholders
 from kubewitness.detect.cases import Case, cases_path, parse_case_lists, parse_cases
 from kubewitness.detect.lists import Lists, builtin_lists
 from kubewitness.detect.pack import load_pack, rule_files
-from kubewitness.detect.sigma import parse_rules
+from kubewitness.detect.sigma import Documents, narrowed, parse_documents
 from kubewitness.model.errors import RuleError, UsageError
 from kubewitness.model.rule import RuleClass
 from kubewitness.query.lower import lower
@@ -23,7 +23,7 @@ from kubewitness.query.predicate import And, Not, Operator, Or, Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kubewitness.detect.rule import Rule
+    from kubewitness.detect.rule import Filter, Rule
     from kubewitness.model.rule import RuleInfo
     from kubewitness.query.fields import Field
     from kubewitness.query.predicate import Predicate
@@ -38,7 +38,8 @@ class RuleFile:
     Attributes:
         path: the file, as errors and reports name it.
         text: its text, empty when it cannot be read.
-        rules: its rules, in order; none when it cannot be loaded.
+        rules: its rules, in order, narrowed by all filters; none when it cannot be loaded.
+        filters: its filters.
         error: why it cannot be loaded.
         cases_path: file of the cases, as errors name it.
         cases_text: its text; None when there is none.
@@ -47,6 +48,7 @@ class RuleFile:
     path: str
     text: str
     rules: tuple[Rule, ...]
+    filters: tuple[Filter, ...]
     error: RuleError | None
     cases_path: str
     cases_text: str | None
@@ -123,14 +125,15 @@ def read_rule_files(folders: Sequence[Path] = (), *, builtin: bool = True) -> li
         if not folder.exists():
             raise UsageError("no such folder or file", where=str(folder))
         found += [_read(path, str(path)) for path in rule_files(folder)]
-    return found
+    filters = [each for file in found for each in file.filters]
+    return [replace(file, rules=tuple(narrowed(rule, filters) for rule in file.rules)) for file in found]
 
 
 def _read(path: Path, shown: str) -> RuleFile:
     cases = cases_path(path)
     shown_cases = str(cases_path(Path(shown)))
     text = ""
-    rules: tuple[Rule, ...] = ()
+    documents = Documents((), ())
     error: RuleError | None = None
     try:
         cases_text = cases.read_text(encoding="utf-8", errors="replace") if cases.exists() else None
@@ -138,12 +141,12 @@ def _read(path: Path, shown: str) -> RuleFile:
         cases_text = None
     try:
         text = path.read_text(encoding="utf-8")
-        rules = tuple(parse_rules(text, shown, _lists(cases_text, shown_cases)))
+        documents = parse_documents(text, shown, _lists(cases_text, shown_cases))
     except (OSError, UnicodeDecodeError) as reason:
         error = RuleError(f"cannot be read: {reason}", where=shown)
     except RuleError as reason:
         error = reason
-    return RuleFile(shown, text, rules, error, shown_cases, cases_text)
+    return RuleFile(shown, text, documents.rules, documents.filters, error, shown_cases, cases_text)
 
 
 def _lists(cases_text: str | None, path: str) -> Lists:
@@ -290,7 +293,7 @@ def issue_fields(issue: Issue) -> dict[str, Any]:
 def _lint_file(file: RuleFile, taken: dict[str, str]) -> Iterator[Issue]:
     if file.error:
         yield _issue(file, "not-loaded", file.error.message, file.error.hint)
-    elif not file.rules:
+    elif not file.rules and not file.filters:
         yield _issue(file, "no-rule", "the file holds no rule")
     for rule in file.rules:
         rule_id = rule.info.id

@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.sigma import parse_rules
+from kubewitness.detect.sigma import narrowed, parse_documents
 from kubewitness.model.errors import RuleError
 from kubewitness.model.rule import RuleClass
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kubewitness.detect.lists import Lists
-    from kubewitness.detect.rule import Rule
+    from kubewitness.detect.rule import Filter, Rule
 
 _SUFFIXES = (".yml", ".yaml")
 _TEST_SUFFIX = ".test.yaml"
@@ -40,7 +40,7 @@ def load_pack(
     classes: Iterable[RuleClass] = tuple(RuleClass),
     lists: Lists | None = None,
 ) -> Pack:
-    """Load rules; a later folder's rule replaces an earlier one of the same id.
+    """Load rules; a later folder's rule replaces an earlier one of the same id, and filters narrow all of them.
 
     Args:
         folders: folders (searched through) or single files.
@@ -51,12 +51,14 @@ def load_pack(
     Raises:
         RuleError: a rule cannot be loaded, or two of one folder share an id.
     """
-    found: dict[str, Rule] = {}
+    loaded: dict[str, Rule] = {}
+    filters: list[Filter] = []
     if builtin:
         with as_file(files("kubewitness").joinpath("rules")) as folder:
-            found |= _load(folder, Path("rules"), lists)
+            loaded |= _load(folder, Path("rules"), lists, filters)
     for folder in folders:
-        found |= _load(folder, folder, lists)
+        loaded |= _load(folder, folder, lists, filters)
+    found = {rule_id: narrowed(rule, filters) for rule_id, rule in loaded.items()}
     wanted = frozenset(classes)
     chosen = {rule_id: rule for rule_id, rule in found.items() if rule.info.rule_class in wanted or not rule.alerts}
     counted = {base for rule in chosen.values() if rule.correlation for base in rule.correlation.rules}
@@ -80,7 +82,8 @@ def rule_files(folder: Path) -> list[Path]:
     )
 
 
-def _load(folder: Path, shown: Path, lists: Lists | None) -> dict[str, Rule]:
+def _load(folder: Path, shown: Path, lists: Lists | None, filters: list[Filter]) -> dict[str, Rule]:
+    """Rules under a folder by id; its filters are added to `filters`."""
     if not folder.exists():
         raise RuleError("no such folder or file", where=str(shown))
     paths = rule_files(folder)
@@ -91,7 +94,9 @@ def _load(folder: Path, shown: Path, lists: Lists | None) -> dict[str, Rule]:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise RuleError(f"cannot be read: {error}", where=name) from error
-        for rule in parse_rules(text, name, lists):
+        documents = parse_documents(text, name, lists)
+        filters += documents.filters
+        for rule in documents.rules:
             if rule.info.id in found:
                 raise RuleError(
                     f"id `{rule.info.id}` is already taken by {found[rule.info.id].info.path}",

@@ -71,6 +71,53 @@ class FirstSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSource:
+    """What logs a rule or a filter is for; None where it does not say. Source: Sigma specification."""
+
+    category: str | None = None
+    product: str | None = None
+    service: str | None = None
+
+    def covers(self, other: LogSource) -> bool:
+        """Whether what this one says, the other says too."""
+        return all(
+            own is None or own == theirs
+            for own, theirs in (
+                (self.category, other.category),
+                (self.product, other.product),
+                (self.service, other.service),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What must hold besides, of events that rules match. Source: Sigma filters specification.
+
+    Attributes:
+        id: kebab-case.
+        title: a few words.
+        predicate: what must hold.
+        rules: ids, names or UUIDs of the rules that are meant; None for all.
+        logsource: the rules' log source.
+        path: file it was read from.
+    """
+
+    id: str
+    title: str
+    predicate: Predicate
+    rules: frozenset[str] | None
+    logsource: LogSource
+    path: str
+
+    def is_for(self, rule: Rule) -> bool:
+        """Whether it narrows this rule."""
+        if rule.predicate is None or not self.logsource.covers(rule.logsource):
+            return False
+        return self.rules is None or not self.rules.isdisjoint({rule.info.id, rule.info.uuid})
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A rule.
 
@@ -80,6 +127,7 @@ class Rule:
         correlation: what it counts; None for a rule of single events.
         first_seen: what must be new; None when nothing must.
         alerts: whether its matches are alerts; false for the base of a correlation.
+        logsource: what logs it is for.
     """
 
     info: RuleInfo
@@ -87,3 +135,4 @@ class Rule:
     correlation: Correlation | None = None
     first_seen: FirstSeen | None = None
     alerts: bool = True
+    logsource: LogSource = LogSource()

@@ -3,77 +3,63 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-import re2
 import yaml
 from sigma.collection import SigmaCollection
-from sigma.conditions import (
-    ConditionAND,
-    ConditionFieldEqualsValueExpression,
-    ConditionNOT,
-    ConditionOR,
-    ConditionValueExpression,
-)
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.rule import SigmaDetections
-from sigma.types import (
-    SigmaBool,
-    SigmaCasedString,
-    SigmaCIDRExpression,
-    SigmaCompareExpression,
-    SigmaExists,
-    SigmaExpansion,
-    SigmaFieldReference,
-    SigmaNull,
-    SigmaNumber,
-    SigmaRegularExpression,
-    SigmaString,
-    SigmaTimestampPart,
-    SpecialChars,
-)
 
-from kubewitness.detect.lists import NOTHING, Lists, builtin_lists, expand
+from kubewitness.detect.lists import Lists, builtin_lists, expand
 from kubewitness.detect.memory import read_first_seen
-from kubewitness.detect.rule import Rule
+from kubewitness.detect.rule import Filter, LogSource, Rule
 from kubewitness.detect.sigma_correlations import read_correlation
+from kubewitness.detect.sigma_detections import REGEX_HINT, predicate_of
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import KubewitnessError, RuleError
 from kubewitness.model.rule import RuleClass, RuleInfo, RuleKind
-from kubewitness.query.fields import Field, find_field
-from kubewitness.query.predicate import (
-    And,
-    Compare,
-    Exists,
-    Flag,
-    InNetwork,
-    Keyword,
-    Not,
-    Number,
-    Operator,
-    Or,
-    Order,
-    Predicate,
-    Same,
-    Text,
-)
+from kubewitness.query.predicate import And
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from sigma.rule import SigmaRule
+    from sigma.filters import SigmaFilter
+    from sigma.rule import SigmaLogSource, SigmaRule, SigmaRuleBase
+
+    from kubewitness.query.predicate import Predicate
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_REGEX_HINT = "the engine uses RE2: look-around and back-references are not there"
-# The decoder leaves these absent where a log has empty text.
-_NEVER_EMPTY = frozenset({"subresource", "namespace", "name"})
 _TECHNIQUE = re.compile(r"^t\d{4}(\.\d{3})?$")
-_ORDERS = {"LT": Order.LESS, "LTE": Order.LESS_OR_EQUAL, "GT": Order.GREATER, "GTE": Order.GREATER_OR_EQUAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What a file of Sigma documents holds, in order."""
+
+    rules: tuple[Rule, ...]
+    filters: tuple[Filter, ...]
 
 
 def parse_rules(text: str, path: str, lists: Lists | None = None) -> list[Rule]:
-    """The rules of one file, in order.
+    """The rules of one file, in order, narrowed by its filters.
+
+    Args:
+        text: one or more YAML documents.
+        path: shown in errors; its stem names a rule that has no `name`.
+        lists: what `expand` takes values from; the builtin ones when None.
+
+    Raises:
+        RuleError: the file cannot be loaded; says where and why.
+    """
+    found = parse_documents(text, path, lists)
+    return [narrowed(rule, found.filters) for rule in found.rules]
+
+
+def parse_documents(text: str, path: str, lists: Lists | None = None) -> Documents:
+    """The rules and the filters of one file, not yet applied to each other.
 
     Args:
         text: one or more YAML documents.
@@ -85,11 +71,11 @@ def parse_rules(text: str, path: str, lists: Lists | None = None) -> list[Rule]:
     """
     try:
         documents = expand(list(yaml.load_all(text, Loader=_LOADER)), lists or builtin_lists())
-        collection = SigmaCollection.from_dicts(documents)
+        collection = SigmaCollection.from_dicts(documents, collect_filters=True)
     except yaml.YAMLError as error:
         raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
     except SigmaRegularExpressionError as error:
-        raise RuleError(str(error), where=path, hint=_REGEX_HINT) from error
+        raise RuleError(str(error), where=path, hint=REGEX_HINT) from error
     except (SigmaError, AttributeError, TypeError) as error:
         raise RuleError(f"not a Sigma rule: {error}", where=path) from error
     rules: list[Rule] = []
@@ -98,24 +84,44 @@ def parse_rules(text: str, path: str, lists: Lists | None = None) -> list[Rule]:
     for document in collection.rules:
         rule_id = _rule_id(document, path, taken={rule.info.id for rule in rules})
         names |= {key: rule_id for key in (document.name, str(document.id or "")) if key}
-        where = f"{path} ({rule_id})"
-        try:
+        with _placed(f"{path} ({rule_id})"):
             rule = _rule(document, rule_id, path, names)
-        except (SigmaError, KubewitnessError) as error:
-            hint = error.hint if isinstance(error, KubewitnessError) else None
-            message = error.message if isinstance(error, KubewitnessError) else str(error)
-            raise RuleError(message, where=where, hint=hint) from error
         if rule.correlation and not cast("SigmaCorrelationRule", document).generate:
             bases |= set(rule.correlation.rules)
         rules.append(rule)
-    return [_as_base(rule) if rule.info.id in bases else rule for rule in rules]
+    filters: list[Filter] = []
+    taken = {rule.info.id for rule in rules}
+    for each in collection.filters:
+        filter_id = _rule_id(each, path, taken | {one.id for one in filters})
+        with _placed(f"{path} ({filter_id})"):
+            filters.append(_filter(each, filter_id, path))
+    return Documents(tuple(_as_base(rule) if rule.info.id in bases else rule for rule in rules), tuple(filters))
+
+
+def narrowed(rule: Rule, filters: Iterable[Filter]) -> Rule:
+    """The rule, for events of which the filters that are for it hold too."""
+    wanted = tuple(each.predicate for each in filters if each.is_for(rule))
+    if rule.predicate is None or not wanted:
+        return rule
+    return replace(rule, predicate=And((rule.predicate, *wanted)))
+
+
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Say of an error where it is."""
+    try:
+        yield
+    except (SigmaError, KubewitnessError) as error:
+        hint = error.hint if isinstance(error, KubewitnessError) else None
+        message = error.message if isinstance(error, KubewitnessError) else str(error)
+        raise RuleError(message, where=where, hint=hint) from error
 
 
 def _as_base(rule: Rule) -> Rule:
-    return Rule(rule.info, rule.predicate, rule.correlation, rule.first_seen, alerts=False)
+    return replace(rule, alerts=False)
 
 
-def _rule_id(document: SigmaRule | SigmaCorrelationRule, path: str, taken: set[str]) -> str:
+def _rule_id(document: SigmaRuleBase, path: str, taken: set[str]) -> str:
     if document.name:
         return str(document.name)
     stem = re.sub(r"\.ya?ml$", "", path.replace("\\", "/").rpartition("/")[2])
@@ -127,11 +133,27 @@ def _rule(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, n
     if isinstance(document, SigmaCorrelationRule):
         correlation = read_correlation(document, names)
         return Rule(_info(document, rule_id, path, RuleKind.CORRELATION), None, correlation=correlation)
-    predicate = Or(tuple(_predicate(condition.parsed) for condition in document.detection.parsed_condition))
+    predicate = predicate_of(document.detection)
     first_seen = read_first_seen(own["first_seen"]) if "first_seen" in own else None
     kind = RuleKind.FIRST_SEEN if first_seen else RuleKind.SINGLE
-    only = predicate.items[0] if len(predicate.items) == 1 else predicate
-    return Rule(_info(document, rule_id, path, kind), only, first_seen=first_seen)
+    info = _info(document, rule_id, path, kind)
+    return Rule(info, predicate, first_seen=first_seen, logsource=_log_source(document.logsource))
+
+
+def _filter(document: SigmaFilter, filter_id: str, path: str) -> Filter:
+    named = document.filter.rules
+    return Filter(
+        id=filter_id,
+        title=document.title,
+        predicate=predicate_of(document.filter),
+        rules=None if isinstance(named, str) else frozenset(reference.reference for reference in named),
+        logsource=_log_source(document.logsource),
+        path=path,
+    )
+
+
+def _log_source(source: SigmaLogSource) -> LogSource:
+    return LogSource(source.category, source.product, source.service)
 
 
 def _info(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, kind: RuleKind) -> RuleInfo:
@@ -152,6 +174,7 @@ def _info(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, k
         references=tuple(map(str, document.references or ())),
         path=path,
         exempt=_exempt(own.get("exempt")),
+        uuid=str(document.id) if document.id else None,
     )
 
 
@@ -177,24 +200,6 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _predicate(condition: Any) -> Predicate:
-    match condition:
-        case ConditionAND():
-            return And(tuple(map(_predicate, condition.args)))
-        case ConditionOR():
-            return Or(tuple(map(_predicate, condition.args)))
-        case ConditionNOT():
-            return Not(_predicate(condition.args[0]))
-        case ConditionFieldEqualsValueExpression():
-            return _test(find_field(condition.field), condition.value)
-        case ConditionValueExpression():
-            return _keyword(condition.value)
-        case None:
-            raise RuleError("the condition names nothing")
-        case _:
-            raise RuleError(f"the condition has a part that is not understood: {type(condition).__name__}")
-
-
 def parse_match(definition: Any, lists: Lists | None = None) -> Predicate:
     """The predicate of a detection that stands alone: a mapping of `field|modifier` to values, or a list of those.
 
@@ -203,125 +208,8 @@ def parse_match(definition: Any, lists: Lists | None = None) -> Predicate:
     """
     try:
         named = {"match": expand(definition, lists or builtin_lists()), "condition": "match"}
-        (condition,) = SigmaDetections.from_dict(named).parsed_condition
-        return _predicate(condition.parsed)
+        return predicate_of(SigmaDetections.from_dict(named))
     except SigmaRegularExpressionError as error:
-        raise RuleError(str(error), hint=_REGEX_HINT) from error
+        raise RuleError(str(error), hint=REGEX_HINT) from error
     except (SigmaError, AttributeError, TypeError) as error:
         raise RuleError(str(error)) from error
-
-
-def _test(field: Field, value: Any) -> Predicate:
-    match value:
-        case SigmaExists():
-            return Exists(field) if value.exists else Not(Exists(field))
-        case SigmaNull():
-            return Not(Exists(field))
-        case SigmaBool():
-            return Flag(field, value.boolean)
-        case SigmaNumber() if not isinstance(value, SigmaTimestampPart):
-            return _number(field, float(value.number))
-        case SigmaCompareExpression() if not isinstance(value.number, SigmaTimestampPart):
-            return Compare(field, _ORDERS[value.op.name], float(value.number.number))
-        case SigmaCIDRExpression():
-            return InNetwork(field, value.network)
-        case SigmaRegularExpression():
-            return Text(field, Operator.REGEX, _regex(value), cased=True)
-        case SigmaFieldReference():
-            operator = Operator.EQUALS
-            if value.starts_with:
-                operator = Operator.STARTS_WITH
-            elif value.ends_with:
-                operator = Operator.ENDS_WITH
-            return Same(field, find_field(value.field), operator)
-        case SigmaExpansion():
-            return Or(tuple(_test(field, item) for item in value.values))
-        case SigmaString():
-            return Or(()) if list(value.s) == [NOTHING] else _text(field, value)
-        case _:
-            raise RuleError(f"`{field.name}`: values of type {type(value).__name__} are not supported")
-
-
-def _number(field: Field, value: float) -> Predicate:
-    if field.path or field.column.type == "INTEGER":
-        return Number(field, value)
-    return Text(field, Operator.EQUALS, str(int(value)) if value.is_integer() else str(value), cased=True)
-
-
-def _text(field: Field, value: SigmaString) -> Predicate:
-    cased = isinstance(value, SigmaCasedString)
-    parts = list(value.s)
-    wild = [index for index, part in enumerate(parts) if not isinstance(part, str)]
-    plain = "".join(part for part in parts if isinstance(part, str))
-    many = SpecialChars.WILDCARD_MULTI
-    if any(not isinstance(parts[index], SpecialChars) for index in wild):
-        raise RuleError(f"`{field.name}`: placeholders have no value here")
-    if not wild:
-        return _plain_text(field, plain, cased=cased)
-    if parts == [many]:
-        return Exists(field)
-    shape = [index for index in wild if parts[index] is many]
-    if shape == wild:
-        last = len(parts) - 1
-        if wild == [last]:
-            return Text(field, Operator.STARTS_WITH, plain, cased)
-        if wild == [0]:
-            return Text(field, Operator.ENDS_WITH, plain, cased)
-        if wild == [0, last]:
-            return Text(field, Operator.CONTAINS, plain, cased)
-    return Text(field, Operator.LIKE, "".join(_pattern(parts)), cased)
-
-
-def _plain_text(field: Field, text: str, *, cased: bool) -> Predicate:
-    if not field.path and field.column.type == "BOOLEAN" and text.lower() in {"true", "false"}:
-        return Flag(field, text.lower() == "true")
-    if not field.path and field.column.type == "INTEGER" and text.isdigit():
-        return Number(field, int(text))
-    if not field.path and text == "" and not field.column.is_list:
-        if field.column.name in _NEVER_EMPTY:
-            return Not(Exists(field))
-        return Or((Not(Exists(field)), Text(field, Operator.EQUALS, text)))
-    return Text(field, Operator.EQUALS, text, cased)
-
-
-def _pattern(parts: list[Any]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, str):
-            yield re.sub(r"([\\*?])", r"\\\1", part)
-        else:
-            yield "*" if part is SpecialChars.WILDCARD_MULTI else "?"
-
-
-def _keyword(value: Any) -> Predicate:
-    match value:
-        case SigmaExpansion():
-            return Or(tuple(map(_keyword, value.values)))
-        case SigmaString() if list(value.s) == [NOTHING]:
-            return Or(())
-        case SigmaString():
-            parts = list(value.s)
-            many = SpecialChars.WILDCARD_MULTI
-            while parts and parts[0] is many:
-                del parts[0]
-            while parts and parts[-1] is many:
-                del parts[-1]
-            return Keyword("".join(_pattern(parts)))
-        case SigmaNumber():
-            return Keyword(str(value))
-        case _:
-            raise RuleError(
-                f"a keyword of type {type(value).__name__} is not supported", hint="name the field to compare"
-            )
-
-
-def _regex(value: SigmaRegularExpression) -> str:
-    flags = "".join(sorted(SigmaRegularExpression.sigma_to_re_flag[flag] for flag in value.flags))
-    pattern = f"(?{flags}){value.regexp.original}" if flags else str(value.regexp.original)
-    try:
-        re2.compile(pattern)
-    except re2.error as error:
-        raise RuleError(
-            f"regular expression `{pattern}` cannot run in the engine: {error}",
-            hint=_REGEX_HINT,
-        ) from error
-    return pattern

@@ -43,6 +43,7 @@ class RuleInfo:
         references: links for further reading.
         path: file it was read from.
         exempt: mutations under which its matching cases need not match, with the reason (detect/mutations.py).
+        uuid: Sigma's id of the rule, by which other documents may name it; None without one.
     """
 
     id: str
@@ -59,3 +60,4 @@ class RuleInfo:
     references: tuple[str, ...]
     path: str
     exempt: dict[str, str] = field(default_factory=dict)
+    uuid: str | None = None

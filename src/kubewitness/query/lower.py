@@ -30,6 +30,7 @@ from kubewitness.query.predicate import (
     Predicate,
     Same,
     Text,
+    TimePart,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
         case Moment(field, order, moment):
             written = exp.cast(_literal(moment.isoformat(sep=" ")), "timestamp")
             return _ORDERS[order](this=_column(field.column.name), expression=written)
+        case TimePart(field):
+            return _each(field, lambda item: _part_within(_as_time(field, item), predicate))
         case Flag(field, value):
             return _flag(field, value=value)
         case InNetwork(field, network):
@@ -194,7 +197,7 @@ def _cost(predicate: Predicate | OneOf) -> int:
             return 9 if field.path else 0 if field.column.name in EXACT else 1 + 2 * field.column.is_list
         case Same(field, other):
             return 9 if field.path or other.path else 2
-        case Number(field) | Compare(field) | Moment(field) | Flag(field) | Exists(field):
+        case Number(field) | Compare(field) | Flag(field) | Exists(field) | TimePart(field) | Moment(field):
             return 9 if field.path else 0
         case _:
             assert_never(predicate)
@@ -271,7 +274,7 @@ def _compare(left: exp.Expr, operator: Operator, right: exp.Expr) -> exp.Expr:
 
 
 def _like_to_regex(pattern: str) -> str:
-    return f"(?s)^{_regex_of(_parts(pattern))}$"
+    return rf"(?s)^{_regex_of(_parts(pattern))}\z"
 
 
 def _stands_in(text: exp.Expr, pattern: str) -> exp.Expr:
@@ -325,6 +328,16 @@ def _in_network(item: exp.Expr, network: IPv4Network | IPv6Network) -> exp.Expr:
     return exp.Between(this=exp.func("kw_address", item), low=low, high=high)
 
 
+def _part_within(time: exp.Expr, test: TimePart) -> exp.Expr:
+    part = exp.Extract(this=exp.var(test.unit.upper()), expression=time)
+    bounds = [
+        bound(this=part.copy(), expression=_number(figure))
+        for bound, figure in ((exp.GTE, test.lowest), (exp.LTE, test.highest))
+        if figure is not None
+    ]
+    return _joined(exp.And, bounds or [exp.Not(this=exp.Is(this=time, expression=exp.null()))], exp.true())
+
+
 def _each(field: Field, test: Callable[[exp.Expr], exp.Expr], *, name: str = "item") -> exp.Expr:
     """The test of a single value, or of any of several."""
     if field.path:
@@ -367,6 +380,12 @@ def _as_number(field: Field, item: exp.Expr) -> exp.Expr:
     if not field.path and field.column.type == "INTEGER":
         return item
     return exp.TryCast(this=_as_text(field, item), to=exp.DataType.build("double"))
+
+
+def _as_time(field: Field, item: exp.Expr) -> exp.Expr:
+    if not field.path and field.column.type == "TIMESTAMP":
+        return item
+    return exp.TryCast(this=_as_text(field, item), to=exp.DataType.build("timestamp"))
 
 
 def _column(name: str) -> exp.Column:

@@ -45,6 +45,17 @@ class Order(StrEnum):
     GREATER_OR_EQUAL = ">="
 
 
+class TimeUnit(StrEnum):
+    """Parts of a time (UTC). Source: Sigma specification, modifiers; a week is ISO 8601's."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A text value compared with a constant.
@@ -90,6 +101,23 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class TimePart:
+    """A part of a time, such as its hour, inside a range.
+
+    Attributes:
+        field: a time, or text that is one.
+        unit: which part.
+        lowest: the least it may be; None for no bound.
+        highest: the most it may be; None for no bound.
+    """
+
+    field: Field
+    unit: TimeUnit
+    lowest: int | None = None
+    highest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """A truth value that is this one."""
 
@@ -114,7 +142,13 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """Two fields have the same value."""
+    """A value of one field that is, contains, begins with or ends with one of the other, with case.
+
+    Attributes:
+        field: what is compared.
+        other: with what.
+        operator: EQUALS, CONTAINS, STARTS_WITH or ENDS_WITH.
+    """
 
     field: Field
     other: Field
@@ -153,7 +187,11 @@ class Or:
     items: tuple[Predicate, ...]
 
 
-Predicate: TypeAlias = Text | Number | Compare | Moment | Flag | InNetwork | Exists | Same | Keyword | Not | And | Or
+Leaf: TypeAlias = Text | Number | Compare | Moment | TimePart | Flag | InNetwork | Exists | Same | Keyword
+Predicate: TypeAlias = Leaf | Not | And | Or
+
+ALWAYS = And(())
+NEVER = Or(())
 
 
 def fields_of(predicate: Predicate) -> Iterator[Field]:
