@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.decode.engine_shapes import decoded_sql, shape_query
 from kubewitness.facts import floors
 from kubewitness.query.engine import DEFAULT_LINE_BYTES, with_floors
+from kubewitness.query.pruning import pruned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kubewitness.decode.engine_shapes import EngineShape
 
+_PARAMETER = re.compile(r"\$([a-z]\w*)")
 _LINES = """
 -- One row per line that is not blank, in the order of the files; all null for a line that is no JSON object.
 SELECT * FROM read_json(
@@ -49,16 +52,19 @@ def reading_query(
     """The query `select` over the rows of plain files of one shape.
 
     Args:
-        select: reads from `events`, or from a floor of `above`.
+        select: reads from `events`, or from a floor of `above`. Columns that it does not name are not made, unless it
+            says `*`.
         shape: of every line; lines of another shape come as rows with `fits` false.
         paths: plain files.
         cluster: name of the cluster for records that do not say.
         line_bytes: longest line.
         heads_only: leave the columns of bodies null; only saves work where the engine cannot see for itself.
-        above: further named queries between `events` and `select`.
+        above: further named queries between `events` and `select`, each of one row for one that it reads.
     """
     query = shape_query(shape, heads_only=heads_only)
-    named = (("lines", _LINES), ("records", query.records), ("decoded", decoded_sql()), *floors(), *above)
+    asked = [*(sql for _, sql in above), select]
+    below = pruned((("records", query.records), ("decoded", decoded_sql()), *floors()), asked)
+    named = (("lines", _LINES), *below, *above)
     parameters = {
         "paths": list(paths),
         "columns": query.columns,
@@ -66,4 +72,6 @@ def reading_query(
         "line_bytes": max(line_bytes, DEFAULT_LINE_BYTES),
         **query.parameters,
     }
-    return ReadingQuery(with_floors(named, select), parameters)
+    sql = with_floors(named, select)
+    used = set(_PARAMETER.findall(sql))
+    return ReadingQuery(sql, {name: value for name, value in parameters.items() if name in used})
