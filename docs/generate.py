@@ -10,7 +10,6 @@ import io
 import re
 import sys
 from enum import Enum
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,17 +17,19 @@ from kubewitness.alert.render import FORMATS
 from kubewitness.app.scan import scan
 from kubewitness.cli.application import app
 from kubewitness.detect.lists import builtin_lists
-from kubewitness.detect.pack import load_pack
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS, Group
-from kubewitness.model.rule import RuleClass, RuleInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from cyclopts import App
 
     from kubewitness.model.event import Column
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from rule_pages import FOLDER, rule_pages, table
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = "examples/aks-attack"
@@ -37,13 +38,6 @@ _COLUMNS_ARE = """\
 One row is one audit event. Columns have the API's own names in snake_case; facts are derived from the
 event. Rules may use the column's name or the API's dotted name as a field. Absent is null, never an empty
 text. Times are UTC. The values of `action` and `actor_kind` are [on their own page](actions.md).
-"""
-_RULES_ARE = """\
-`core` runs by default; the others are asked for with `--class`, which may be given several times.
-`extended` rules find more and need knowledge of the cluster; `audit-trail` rules record what is true and
-frequent. Catalogue ids name the detection a rule covers; techniques are MITRE ATT&CK's. How a rule comes to
-an alert (`single`, `correlation`, `first_seen`) is told in [how detection
-works](../explanation/detection.md). To write your own, see [write a rule](../how-to/write-a-rule.md).
 """
 _LISTS_ARE = """\
 A rule names a list with `expand`, and `scan --lists` adds to one: see [use lists](../how-to/use-lists.md). `*` and
@@ -67,16 +61,6 @@ _GROUPS = {
     Group.BODY: "Bodies",
     Group.FACT: "Facts: derived from the event",
 }
-_FAMILIES = {
-    "access": "Access: who comes in, from where, and who is turned away",
-    "destruction": "Destruction: what is deleted",
-    "discovery": "Discovery: who looks around",
-    "execution": "Execution: ways into containers and nodes",
-    "permissions": "Permissions: roles, bindings, impersonation, tokens, certificates, webhooks",
-    "secrets": "Secrets: reading and changing them",
-    "traces": "Traces: what hides them, and what is missing",
-    "workloads": "Workloads: pods and templates with a way out, or in the wrong place",
-}
 
 
 def pages() -> dict[Path, str]:
@@ -86,7 +70,7 @@ def pages() -> dict[Path, str]:
     head, alerts = demo()
     return {
         reference / "columns.md": columns_page(),
-        reference / "rules.md": rules_page(),
+        **rule_pages(reference),
         reference / "lists.md": lists_page(),
         reference / "cli.md": cli_page(),
         readme: _with_part(readme, _DEMO_PART, transcript(head, alerts)),
@@ -97,12 +81,6 @@ def pages() -> dict[Path, str]:
 def _with_part(page: Path, part: re.Pattern[str], text: str) -> str:
     """A page with the text between its marks."""
     return part.sub(lambda found: found[1] + text + found[2], page.read_text("utf-8"))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def columns_page() -> str:
@@ -121,50 +99,6 @@ def columns_page() -> str:
 def _column_row(column: Column) -> list[str]:
     api = f"`{column.api}`" if column.api else ""
     return [f"`{column.name}`", column.type, api, _sentence(column.about)]
-
-
-def rules_page() -> str:
-    """Every rule of the builtin pack whose matches are alerts."""
-    rules = sorted((rule.info for rule in load_pack().alerting), key=lambda info: (_family(info), info.id))
-    counts = {each: sum(info.rule_class is each for info in rules) for each in RuleClass}
-    parts = [
-        _NOTE,
-        "# The builtin rules\n",
-        f"{len(rules)} rules: " + ", ".join(f"{count} {each.value}" for each, count in counts.items()) + ".\n",
-        _RULES_ARE,
-    ]
-    families = [(family, list(members)) for family, members in groupby(rules, key=_family)]
-    for family, members in families:
-        rows = [
-            [
-                f"[`{info.id}`](#{info.id})", info.title, info.severity.value, info.rule_class.value,
-                info.kind.value, ", ".join(info.catalogue), ", ".join(info.techniques),
-            ]
-            for info in members
-        ]  # fmt: skip
-        header = ["Rule", "Title", "Severity", "Class", "Kind", "Catalogue", "Techniques"]
-        parts.append(f"## {_FAMILIES.get(family, family.capitalize())}\n\n" + table(header, rows))
-    parts.append("# Each rule\n")
-    parts += [_rule_section(info) for _, members in families for info in members]
-    return "\n".join(parts)
-
-
-def _family(info: RuleInfo) -> str:
-    return info.path.replace("\\", "/").split("/")[-2]
-
-
-def _rule_section(info: RuleInfo) -> str:
-    facts = [info.severity.value, info.rule_class.value, *info.catalogue, *map(_technique, info.techniques)]
-    lines = [f"### {info.id}\n", f"**{info.title}** ({', '.join(facts)})\n", f"{info.description}\n"]
-    if info.false_positives:
-        lines.append("Harmless causes:\n\n" + "".join(f"- {each}\n" for each in info.false_positives))
-    if info.next_steps:
-        lines.append(f"Next: {info.next_steps}\n")
-    return "\n".join(lines)
-
-
-def _technique(technique: str) -> str:
-    return f"[{technique}](https://attack.mitre.org/techniques/{technique.replace('.', '/')}/)"
 
 
 def lists_page() -> str:
@@ -258,11 +192,21 @@ def transcript(head: str, alerts: list[str]) -> str:
 
 
 def main() -> None:
-    """Write every page that is not up to date, and say which."""
-    for path, text in pages().items():
+    """Write every page that is not up to date, remove those of rules that are gone, and say which."""
+    written = pages()
+    for path, text in written.items():
         if not path.exists() or path.read_text("utf-8") != text:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+    for path in gone(written):
+        path.unlink()
+        sys.stdout.write(f"removed {path.relative_to(ROOT)}\n")
+
+
+def gone(written: dict[Path, str]) -> list[Path]:
+    """Pages of rules that there are no longer."""
+    return sorted(set((ROOT / "docs" / "reference" / FOLDER).glob("*.md")) - written.keys())
 
 
 if __name__ == "__main__":

@@ -107,6 +107,68 @@ def test_show_tells_what_why_and_what_next(run: Run) -> None:
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_show_says_what_a_rule_needs_and_what_feeds_it(run: Run) -> None:
+    _, out, _ = run("show", "exec-into-pod")
+    assert "  level: Metadata\n" in out
+    assert "  partly  AKS, category kube-audit-admin: clients of today connect by get, which it leaves out\n" in out
+
+
+def test_show_as_json_has_all_that_the_page_has(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "secrets-at-night", NIGHT, match=[case(READ)], no_match=[case(LIST, "a list")])
+    code, out, _ = run("show", "secrets-at-night", "--rules", tmp_path, "--format", "json")
+    page = json.loads(out)
+    assert code == 0
+    assert page["needs"] == {
+        "level": "Metadata",
+        "level_for_all": "Metadata",
+        "verbs": ["get"],
+        "resources": ["secrets"],
+        "fields": ["objectRef.resource", "verb"],
+    }
+    assert {"feed": "aks-kube-audit-admin", "verdict": "no", "why": "leaves out get"} in page["feeds"]
+    assert page["matching"] == [{"about": "it", "event": READ}]
+    assert [each["about"] for each in page["passing"]] == ["a list"]
+
+
+def test_the_catalogue_says_what_is_covered_and_what_no_log_shows(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "secrets-at-night", NIGHT + "catalogue: [E09, X99]\n")
+    own = ("catalogue", "--rules", tmp_path, "--no-builtin-rules")
+    code, out, _ = run(*own, "--format", "json")
+    entries = {entry["id"]: entry for entry in json.loads(out)}
+    assert code == 0
+    assert len(entries) == 190
+    assert entries["E09"] == {
+        "id": "E09",
+        "name": "Any successful secret get",
+        "rules": ["secrets-at-night"],
+        "outside": None,
+    }
+    assert {entry for entry, found in entries.items() if found["rules"]} == {"E09"}
+    assert {entry for entry, found in entries.items() if found["outside"]} == {"G11", "H05"}
+    _, out, _ = run(*own)
+    assert out.endswith("\n1 of 188 that audit logs can show are covered\n")
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_layer_for_the_navigator_scores_techniques_by_their_rules(run: Run, tmp_path: Path) -> None:
+    for name, tags in (("a", "[attack.t1552.007]"), ("b", "[attack.t1552.007, attack.t1078, attack.execution]")):
+        write(tmp_path, name, NIGHT.replace("secrets-at-night", name) + f"tags: {tags}\n")
+    layer_file = tmp_path / "layer.json"
+    words = ("list", "--rules", tmp_path, "--no-builtin-rules", "--format", "navigator", "-o", layer_file)
+    assert run(*words) == (0, "", "")
+    layer = json.loads(layer_file.read_text("utf-8"))
+    assert (layer["domain"], layer["versions"]["layer"]) == ("enterprise-attack", "4.5")
+    assert layer["gradient"]["maxValue"] == 2
+    assert [(each["techniqueID"], each["score"]) for each in layer["techniques"]] == [("T1078", 1), ("T1552.007", 2)]
+    assert layer["techniques"][1]["comment"] == "a (low): Secrets at night\nb (low): Secrets at night"
+
+
+def test_a_list_that_cannot_be_written_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("list", "-o", tmp_path / "missing" / "rules.json", "--format", "json")
+    assert (code, out) == (2, "")
+    assert "cannot be written" in err
+
+
 def test_show_yaml_prints_the_file_as_it_is(run: Run, tmp_path: Path) -> None:
     write(tmp_path, "secrets-at-night", NIGHT)
     assert run("show", "secrets-at-night", "--rules", tmp_path, "--yaml")[1] == NIGHT
@@ -333,7 +395,7 @@ def test_a_folder_that_is_not_there_or_empty_is_wrong_usage(run: Run, command: s
         assert str(folder) in err
 
 
-@pytest.mark.parametrize("command", ["list", "show", "test", "lint", "sql"])
+@pytest.mark.parametrize("command", ["list", "show", "catalogue", "test", "lint", "sql"])
 def test_help_shows_examples(run: Run, command: str) -> None:
     code, out, _ = run(command, "--help")
     assert code == 0

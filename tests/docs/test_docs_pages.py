@@ -74,10 +74,31 @@ def test_every_column_is_documented(root: Path) -> None:
 
 
 def test_every_rule_is_documented(root: Path) -> None:
-    page = (root / "docs/reference/rules.md").read_text("utf-8")
     ids = [path.stem for path in rule_files(root / "src/kubewitness/rules")]
+    index = (root / "docs/reference/rules.md").read_text("utf-8")
     assert ids
-    assert [rule_id for rule_id in ids if f"\n### {rule_id}\n" not in page] == []
+    assert [rule_id for rule_id in ids if f"](rules/{rule_id}.md)" not in index] == []
+    assert sorted(path.stem for path in (root / "docs/reference/rules").glob("*.md")) == sorted(ids)
+
+
+def test_a_page_of_a_rule_says_what_it_needs_and_shows_events(root: Path) -> None:
+    sections = (
+        "What and why", "What it needs", "What can feed it", "Harmless causes", "What to check next",
+        "Events on which it alerts", "Events on which it does not",
+    )  # fmt: skip
+    missing = [
+        (path.stem, section)
+        for path in (root / "docs/reference/rules").glob("*.md")
+        for section in sections
+        if f"\n## {section}\n" not in path.read_text("utf-8")
+    ]
+    assert missing == []
+
+
+def test_pages_of_rules_that_are_gone_are_found(generate: ModuleType, pages: dict[Path, str], root: Path) -> None:
+    assert generate.gone(pages) == []
+    page = root / "docs/reference/rules/exec-into-pod.md"
+    assert generate.gone({path: text for path, text in pages.items() if path != page}) == [page]
 
 
 def test_every_command_and_option_is_documented(root: Path) -> None:
@@ -117,7 +138,7 @@ def test_the_contract_of_json_has_no_key_that_is_not_there(root: Path) -> None:
 def test_every_scenario_has_its_rules_and_a_command(scenario: str, root: Path) -> None:
     page = (root / "docs/explanation/what-audit-logs-are.md").read_text("utf-8")
     section = page.partition(f"\n### {scenario}\n")[2].partition("\n#")[0]
-    assert "../reference/rules.md#" in section
+    assert "../reference/rules/" in section
     assert "```sh\nkubewitness scan " in section
 
 

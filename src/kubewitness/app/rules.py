@@ -233,10 +233,11 @@ def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: str = "duckdb"
         raise _no_such_rule(rule_id)
     bases = [rules[base] for base in rule.correlation.rules] if rule.correlation else [rule]
     queries = [_query(base, dialect) for base in bases]
-    return "\n".join((*_remarks(rule), *queries))
+    return "\n".join((*remarks(rule), *queries))
 
 
-def _remarks(rule: Rule) -> Iterator[str]:
+def remarks(rule: Rule) -> Iterator[str]:
+    """What a rule counts or remembers, as comments of SQL; nothing for a rule of single events."""
     if correlation := rule.correlation:
         counted = (
             f"the number of different values of {correlation.counted.name}"

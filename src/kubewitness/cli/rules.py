@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from kubewitness.cli import EXIT_MET
+from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from kubewitness.app.rule_reports import Feeding
     from kubewitness.app.rules import RulePage
     from kubewitness.detect.cases import Case
+    from kubewitness.detect.feeds import Fed, Wants
 
 _WIDTH = 100
 _MOST_EXAMPLES = 2
@@ -28,6 +32,14 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+
+
+class ListFormat(StrEnum):
+    """How to print the list of rules."""
+
+    TABLE = "table"
+    JSON = "json"
+    NAVIGATOR = "navigator"
 
 
 class Dialect(StrEnum):
@@ -52,45 +64,105 @@ def _examples(*commands: str) -> str:
 app = App(name="rules", help="List, show and test rules.")
 
 
-@app.command(name="list", help_epilogue=_examples("list", "list --rules my-rules --class core --format json"))
+Classes = Annotated[
+    list[RuleClass] | None,
+    Parameter(name="--class", help="Noise classes; all when not given.", negative=()),
+]
+BuiltinRules = Annotated[bool, Parameter(help="Take the builtin rules.")]
+
+
+@app.command(
+    name="list",
+    help_epilogue=_examples(
+        "list", "list --rules my-rules --class core --format json", "list --format navigator -o layer.json"
+    ),
+)
 def list_(
     *,
     rules: Folders = None,
-    builtin_rules: Annotated[bool, Parameter(help="List the builtin rules.")] = True,
-    rule_class: Annotated[
-        list[RuleClass] | None,
-        Parameter(name="--class", help="Noise classes to list; all when not given.", negative=()),
-    ] = None,
-    format: Formats = Format.TABLE,  # noqa: A002 - the name of the option
+    builtin_rules: BuiltinRules = True,
+    rule_class: Classes = None,
+    format: Annotated[  # noqa: A002 - the name of the option
+        ListFormat,
+        Parameter(name=["--format", "-f"], help="How to print it; navigator is a layer for MITRE's ATT&CK Navigator."),
+    ] = ListFormat.TABLE,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
 ) -> None:
     """List the rules."""
-    from kubewitness.app.rules import list_rules, rule_fields  # noqa: PLC0415 - help must come quickly
+    from kubewitness.app.rule_reports import navigator_layer  # noqa: PLC0415 - help must come quickly
+    from kubewitness.app.rules import list_rules, rule_fields  # noqa: PLC0415
 
     infos = list_rules(rules or (), builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
     listed = [rule_fields(info) for info in infos]
+    names = ("severity", "class", "id", "title")
+    with _output(output):
+        match format:
+            case ListFormat.JSON:
+                _print("[" + ",\n ".join(map(_json, listed)) + "]")
+            case ListFormat.NAVIGATOR:
+                _print(json.dumps(navigator_layer(infos), indent=1))
+            case ListFormat.TABLE:
+                _print_table(names, ([rule[name] for name in names] for rule in listed))
+
+
+@app.command(help_epilogue=_examples("catalogue", "catalogue --class core --format json"))
+def catalogue(
+    *,
+    rules: Folders = None,
+    builtin_rules: BuiltinRules = True,
+    rule_class: Classes = None,
+    format: Formats = Format.TABLE,  # noqa: A002
+) -> None:
+    """List what people want to detect in audit logs, and the rules that do."""
+    from kubewitness.app.rule_reports import catalogue_fields  # noqa: PLC0415
+    from kubewitness.app.rules import list_rules  # noqa: PLC0415
+
+    infos = list_rules(rules or (), builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
+    entries = catalogue_fields(infos)
     if format is Format.JSON:
-        _print("[" + ",\n ".join(map(_json, listed)) + "]")
-    else:
-        names = ("severity", "class", "id", "title")
-        _print_table(names, ([rule[name] for name in names] for rule in listed))
+        _print("[" + ",\n ".join(map(_json, entries)) + "]")
+        return
+    _print_table(
+        ("id", "name", "rules"),
+        ([each["id"], each["name"], _covered_by(each)] for each in entries),
+    )
+    covered = sum(bool(each["rules"]) for each in entries)
+    possible = sum(each["outside"] is None for each in entries)
+    _print(f"\n{covered} of {possible} that audit logs can show are covered")
 
 
-@app.command(help_epilogue=_examples("show exec-into-pod", "show exec-into-pod --yaml > my-rules/exec-into-pod.yml"))
+def _covered_by(entry: dict[str, Any]) -> str:
+    if entry["rules"]:
+        return ", ".join(entry["rules"])
+    return f"({entry['outside']})" if entry["outside"] else "-"
+
+
+@app.command(
+    help_epilogue=_examples(
+        "show exec-into-pod",
+        "show exec-into-pod --format json",
+        "show exec-into-pod --yaml > my-rules/exec-into-pod.yml",
+    )
+)
 def show(
     rule_id: RuleId,
     /,
     *,
     rules: Folders = None,
     yaml: Annotated[bool, Parameter(help="Print the rule's file as it is.", negative="")] = False,
+    format: Formats = Format.TABLE,  # noqa: A002
 ) -> None:
-    """Show what a rule looks for, why, and what to do about its alerts."""
+    """Show what a rule looks for, why, what it needs, and what to do about its alerts."""
+    from kubewitness.app.rule_reports import Feeding, page_fields  # noqa: PLC0415
     from kubewitness.app.rules import show_rule  # noqa: PLC0415
 
     page = show_rule(rule_id, rules or ())
     if yaml:
         sys.stdout.write(page.file.text)
+    elif format is Format.JSON:
+        _print(_json(page_fields(page, Feeding(rules or ()))))
     else:
-        _print_page(page)
+        _print_page(page, Feeding(rules or ()))
 
 
 @app.command(name="test", help_epilogue=_examples("test", "test my-rules", "test my-rules --events --format json"))
@@ -162,6 +234,19 @@ def sql(
     _print(rule_sql(rule_id, rules or (), dialect.value))
 
 
+@contextmanager
+def _output(path: Path | None) -> Iterator[None]:
+    """Let what is printed go to a file, if one is named."""
+    if path is None:
+        yield
+        return
+    try:
+        with path.open("w", encoding="utf-8", newline="") as out, redirect_stdout(out):
+            yield
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
 def _print(text: str) -> None:
     from kubewitness.alert.render.escape import visible  # noqa: PLC0415
 
@@ -198,7 +283,7 @@ def _console() -> Any:
     return console
 
 
-def _print_page(page: RulePage) -> None:
+def _print_page(page: RulePage, feeding: Feeding) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     from kubewitness.alert.render.escape import visible  # noqa: PLC0415
@@ -219,8 +304,11 @@ def _print_page(page: RulePage) -> None:
             console.print(Text.assemble((f"{name:<12}", "dim"), visible(value)))
     for title, paragraphs in (
         ("What and why", [info.description]),
+        ("What it needs", list(_need_lines(feeding.wants(page.rule)))),
+        ("What can feed it", list(_feed_lines(feeding.feeds(page.rule)))),
         ("Known false positives", [f"- {each}" for each in info.false_positives]),
         ("What to check next", [info.next_steps]),
+        ("Need not match", [f"- {name}: {reason}" for name, reason in info.exempt.items()]),
         ("References", [f"- {each}" for each in info.references]),
         ("Events on which it alerts", _example_lines(page.matching)),
         ("Events on which it does not", _example_lines(page.passing)),
@@ -232,6 +320,20 @@ def _print_page(page: RulePage) -> None:
             for line in Text(visible(paragraph)).wrap(console, console.width - 2, overflow="fold"):
                 line.rstrip()
                 console.print(Text("  ") + line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _need_lines(wanted: Wants) -> Iterator[str]:
+    from kubewitness.app.rule_reports import wanted_fields  # noqa: PLC0415
+
+    for name, value in wanted_fields(wanted).items():
+        if name != "level_for_all" or wanted.whole is not wanted.least:
+            text = value if isinstance(value, str) else ", ".join(value)
+            yield f"{name.replace('_', ' ')}: {text or '-'}"
+
+
+def _feed_lines(feeds: Iterable[Fed]) -> Iterator[str]:
+    for fed in feeds:
+        yield f"{fed.verdict.value:<7} {fed.feed.title.replace('`', '')}" + (f": {fed.why}" if fed.why else "")
 
 
 def _example_lines(cases: Sequence[Case]) -> list[str]:
