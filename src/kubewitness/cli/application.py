@@ -27,3 +27,4 @@ app.command(
     help_epilogue="\n\n".join(("Examples:", *(f"    {line}" for line in _SCAN_EXAMPLES))),
 )
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
+app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])
