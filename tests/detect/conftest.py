@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kubewitness.app.scan import ScanOptions, scan
+from kubewitness.detect.linking import link_rules
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.planning import build_plan
 
@@ -27,6 +28,6 @@ def scan_events(tmp_path_factory: pytest.TempPathFactory) -> Scan:
 
     def report_of(rules: Sequence[Rule], events: Sequence[Mapping[str, Any]], **options: Any) -> Report:
         file.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-        return scan([str(file)], build_plan(Pack(tuple(rules))), ScanOptions(**{"matches": True} | options))
+        return scan([str(file)], build_plan(Pack(link_rules(rules))), ScanOptions(**{"matches": True} | options))
 
     return report_of

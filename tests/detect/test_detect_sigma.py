@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from kubewitness.detect.rule import CountKind, CountOrder
 from kubewitness.detect.sigma import parse_rules
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import RuleError
@@ -172,65 +171,3 @@ def test_a_file_that_holds_no_rule_is_refused(text: str) -> None:
 def test_an_attribute_of_a_wrong_value_is_refused(own: dict[str, Any]) -> None:
     with pytest.raises(RuleError):
         parse_rules(text_of({"s": {"verb": "get"}}, **own), "x.yml")
-
-
-def correlation_of(**own: Any) -> str:
-    count = {
-        "type": "event_count",
-        "rules": ["base"],
-        "group-by": ["cluster", "actor"],
-        "timespan": "5m",
-        "condition": {"gte": 3},
-    }
-    rest = yaml.safe_dump(
-        {"title": "Many", "name": "many", "correlation": count | own, "level": "high"}, sort_keys=False
-    )
-    return text_of({"s": {"verb": "get"}}, name="base") + "---\n" + rest
-
-
-def test_a_correlation_takes_over_its_base() -> None:
-    base, many = parse_rules(correlation_of(), "many.yml")
-    assert not base.alerts
-    assert many.alerts
-    assert many.info.kind is RuleKind.CORRELATION
-    assert many.correlation is not None
-    assert (many.correlation.kind, many.correlation.rules) == (CountKind.EVENTS, ("base",))
-    assert (many.correlation.window_s, many.correlation.order, many.correlation.threshold) == (
-        300,
-        CountOrder.GREATER_OR_EQUAL,
-        3,
-    )
-    assert [field.name for field in many.correlation.group_by] == ["cluster", "actor"]
-
-
-def test_a_base_that_is_wanted_too_alerts_itself() -> None:
-    base, _ = parse_rules(correlation_of(generate=True), "many.yml")
-    assert base.alerts
-
-
-def test_values_are_counted_of_a_field() -> None:
-    _, many = parse_rules(
-        correlation_of(type="value_count", condition={"gte": 3, "field": "objectRef.name"}), "many.yml"
-    )
-    assert many.correlation is not None
-    assert many.correlation.kind is CountKind.VALUES
-    assert many.correlation.counted is not None
-    assert many.correlation.counted.column.name == "name"
-
-
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"type": "temporal"},
-        {"type": "nonsense"},
-        {"timespan": "soon"},
-        {"condition": {"gte": "many"}},
-        {"condition": {}},
-        {"group-by": ["nobody"]},
-        {"type": "value_count", "condition": {"gte": 3, "field": "nothing"}},
-        {"type": "value_count", "condition": {"gte": 3}},
-    ],
-)  # fmt: skip
-def test_a_correlation_that_cannot_be_meant_is_refused(own: dict[str, Any]) -> None:
-    with pytest.raises(RuleError):
-        parse_rules(correlation_of(**own), "many.yml")

@@ -20,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.detect.cases import FEWEST, Case
+from kubewitness.detect.linking import bases_of, link_rules
 from kubewitness.detect.mutations import EXEMPTIONS, Mutation, Variant, variants
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.planning import build_plan
@@ -125,7 +126,7 @@ def check_cases(folder: Path | None = None) -> Outcome:
     files = read_rule_files([folder] if folder else [], builtin=folder is None)
     if not files:
         raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
-    known = {rule.info.id: rule for file in files for rule in file.rules}
+    known = _linked(files)
     failures: list[Failure] = []
     trials: list[_Trial] = []
     for file in files:
@@ -155,8 +156,10 @@ def outcome_fields(outcome: Outcome, *, events: bool = False) -> dict[str, Any]:
     }
 
 
-def _bases(rule: Rule) -> set[str]:
-    return set(rule.correlation.rules) if rule.correlation else set()
+def _linked(files: Sequence[RuleFile]) -> dict[str, Rule]:
+    """The rules by their ids; what cannot be found keeps a file from being run, not the others."""
+    known = {rule.info.id: rule for file in files for rule in file.rules}
+    return {rule.info.id: rule for rule in link_rules(list(known.values()), whole=False)}
 
 
 def _count_failures(file: RuleFile) -> Iterator[Failure]:
@@ -273,15 +276,16 @@ def _run(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[_Verdi
 
 def _keeps_to_its_cluster(rule: Rule) -> bool:
     """Whether what a rule counts never crosses clusters."""
-    fields = rule.correlation.group_by if rule.correlation else rule.first_seen.by if rule.first_seen else None
-    return fields is None or any(field.column.name == "cluster" for field in fields)
+    if rule.correlation:
+        return any(key.name == "cluster" for key in rule.correlation.group_by)
+    return not rule.first_seen or any(field.column.name == "cluster" for field in rule.first_seen.by)
 
 
 def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterator[_Verdict]:
     if not trials:
         return
     wanted = {trial.rule.info.id for trial in trials}
-    wanted |= {base for trial in trials for base in _bases(trial.rule)}
+    wanted |= {base for trial in trials for base in bases_of(trial.rule.info.id, known)}
     pack = Pack(tuple(rule for rule_id, rule in known.items() if rule_id in wanted))
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         logs = {

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.explain import unknown_placeholders
 from kubewitness.detect.cases import Case, cases_path, parse_case_lists, parse_cases
+from kubewitness.detect.linking import bases_of
 from kubewitness.detect.lists import Lists, builtin_lists
 from kubewitness.detect.pack import load_pack, rule_files
 from kubewitness.detect.sigma import Documents, narrowed, parse_documents
+from kubewitness.detect.wording import describe_correlation
 from kubewitness.model.errors import RuleError, UsageError
 from kubewitness.model.rule import RuleClass
 from kubewitness.query.lower import lower
@@ -23,7 +25,7 @@ from kubewitness.query.predicate import And, Not, Operator, Or, Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kubewitness.detect.rule import Filter, Rule
+    from kubewitness.detect.rule import Filter, Key, Rule
     from kubewitness.model.rule import RuleInfo
     from kubewitness.query.fields import Field
     from kubewitness.query.predicate import Predicate
@@ -231,7 +233,7 @@ def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: str = "duckdb"
     rule = rules.get(rule_id)
     if rule is None:
         raise _no_such_rule(rule_id)
-    bases = [rules[base] for base in rule.correlation.rules] if rule.correlation else [rule]
+    bases = [rules[base] for base in rules if base in bases_of(rule_id, rules)] if rule.correlation else [rule]
     queries = [_query(base, dialect) for base in bases]
     return "\n".join((*remarks(rule), *queries))
 
@@ -239,20 +241,17 @@ def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: str = "duckdb"
 def remarks(rule: Rule) -> Iterator[str]:
     """What a rule counts or remembers, as comments of SQL; nothing for a rule of single events."""
     if correlation := rule.correlation:
-        counted = (
-            f"the number of different values of {correlation.counted.name}"
-            if correlation.counted
-            else "the number of requests"
-        )
-        enough = f"{correlation.order} {correlation.threshold}"
-        yield f"-- alerts where {counted} {enough} within {correlation.window_s} s"
+        yield f"-- alerts where {describe_correlation(correlation)} within {correlation.window_s} s"
         yield f"-- among rows with the same {_names(correlation.group_by)}"
     if first_seen := rule.first_seen:
-        yield f"-- alerts where {first_seen.field.name} is new after {first_seen.after} requests"
+        learning = f" and {first_seen.learning_s} s" if first_seen.learning_s else ""
+        yield f"-- alerts where {_names(first_seen.fields)} is new after {first_seen.after} requests{learning}"
         yield f"-- among rows with the same {_names(first_seen.by)}"
+    if rule.unfinished:
+        yield "-- alerts where the log has no end of the request"
 
 
-def _names(fields: Iterable[Field]) -> str:
+def _names(fields: Iterable[Field | Key]) -> str:
     return ", ".join(field.name for field in fields) or "log"
 
 

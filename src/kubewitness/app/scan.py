@@ -17,7 +17,7 @@ from kubewitness.app.evidence import Evidence
 from kubewitness.app.plans import plan_rules
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.duplicates import CREATE_DUPLICATES
-from kubewitness.detect.hits import GROUPED, hits_sql
+from kubewitness.detect.hits import grouped_sql, hits_sql
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.errors import UnreadableError
@@ -162,7 +162,7 @@ class _Scan:
         return tuple(sorted({event["cluster"] for event in events.values() if "cluster" in event}))
 
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
-        hits = self._engine.rows(GROUPED)
+        hits = self._engine.rows(grouped_sql(self._plan))
         groups = [
             list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
         ]

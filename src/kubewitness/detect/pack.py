@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kubewitness.detect.linking import bases_of, link_rules
 from kubewitness.detect.sigma import narrowed, parse_documents
 from kubewitness.model.errors import RuleError
 from kubewitness.model.rule import RuleClass
@@ -56,19 +57,22 @@ def load_pack(
     if builtin:
         with as_file(files("kubewitness").joinpath("rules")) as folder:
             loaded |= _load(folder, Path("rules"), lists, filters)
+        loaded = {rule.info.id: rule for rule in link_rules(list(loaded.values()))}
+    builtin_ids = loaded.keys()
+    own: dict[str, Rule] = {}
     for folder in folders:
-        loaded |= _load(folder, folder, lists, filters)
-    found = {rule_id: narrowed(rule, filters) for rule_id, rule in loaded.items()}
+        own |= _load(folder, folder, lists, filters)
+    # Whoever counts matches of a builtin rule does not silence it.
+    linked = link_rules(list((loaded | own).values()), loud=builtin_ids - own.keys())
+    found = {rule.info.id: narrowed(rule, filters) for rule in linked}
     wanted = frozenset(classes)
-    chosen = {rule_id: rule for rule_id, rule in found.items() if rule.info.rule_class in wanted or not rule.alerts}
-    counted = {base for rule in chosen.values() if rule.correlation for base in rule.correlation.rules}
-    for rule in chosen.values():
-        for base in rule.correlation.rules if rule.correlation else ():
-            if base not in found:
-                raise RuleError(f"counts matches of `{base}`, which is not loaded", where=rule.info.path)
-    return Pack(
-        tuple(rule for rule_id, rule in found.items() if rule_id in counted or (rule_id in chosen and rule.alerts))
-    )
+    chosen = {
+        rule_id: rule if rule.info.rule_class in wanted else replace(rule, alerts=False)
+        for rule_id, rule in found.items()
+    }
+    needed = {rule_id for rule_id, rule in chosen.items() if rule.alerts}
+    needed |= {base for rule_id in needed for base in bases_of(rule_id, chosen)}
+    return Pack(tuple(rule for rule_id, rule in chosen.items() if rule_id in needed))
 
 
 def rule_files(folder: Path) -> list[Path]:

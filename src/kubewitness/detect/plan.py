@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 # These are read at run time: a plan is written to and read from JSON by its types.
-from kubewitness.detect.rule import Correlation, FirstSeen  # noqa: TC001
+from kubewitness.detect.rule import Correlation, FirstSeen, Unfinished  # noqa: TC001
 from kubewitness.model.rule import RuleInfo  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -19,6 +19,19 @@ class Table(StrEnum):
 
     STAGED = "staged"
     CANDIDATES = "candidates"
+
+
+class Form(StrEnum):
+    """What of a value is kept, where a rule needs it later: always null for an absent one."""
+
+    HASH = "hash"
+    NUMBER = "number"
+    EACH = "each"
+
+    @property
+    def type(self) -> str:
+        """Type of its column."""
+        return {"hash": "UBIGINT", "number": "DOUBLE", "each": "UBIGINT[]"}[self.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class PlannedRule:
         bit: where its answer stands; None for a correlation.
         correlation: what it counts.
         first_seen: what must be new.
+        unfinished: that its requests must not have ended.
         alerts: whether its matches are alerts.
     """
 
@@ -51,6 +65,7 @@ class PlannedRule:
     bit: Bit | None
     correlation: Correlation | None
     first_seen: FirstSeen | None
+    unfinished: Unfinished | None
     alerts: bool
 
 
@@ -61,7 +76,7 @@ class Pass:
     Attributes:
         table: that takes its rows: one per record read, in their order.
         columns: of the table, with their types.
-        kept: field name to the column that holds a hash of its value, where a rule needs it later.
+        kept: form and name of a field (`kept_name`) to the column that holds what is kept of its value.
         above: named queries over `events`.
         select: query over them.
         heads_only: whether it needs no bodies.
@@ -98,10 +113,19 @@ class Plan:
         """Where the answer of a rule of single events stands."""
         return next(rule.bit for rule in self.rules if rule.info.id == rule_id and rule.bit)
 
-    def kept(self, table: Table, field: str) -> str:
-        """Column of a table that holds a hash of a field."""
+    def number(self, rule_id: str) -> int:
+        """Place of a rule among all of them, by which the engine's tables know it."""
+        return next(number for number, rule in enumerate(self.rules) if rule.info.id == rule_id)
+
+    def kept(self, table: Table, field: str, form: Form = Form.HASH) -> str:
+        """Column of a table that holds what is kept of a field."""
         query = self.first if table is Table.STAGED else self.second
-        return query.kept[field] if query else ""
+        return query.kept[kept_name(field, form)] if query else ""
+
+
+def kept_name(field: str, form: Form) -> str:
+    """Name of what is kept of a field."""
+    return f"{form}:{field}"
 
 
 def mask_test(bits: Iterable[Bit]) -> str:

@@ -13,20 +13,24 @@ cause again: what an event was about is read again for the few that make an aler
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
 
 from sqlglot import exp
 
-from kubewitness.detect.plan import Bit, Pass, Plan, PlannedRule, Table, mask_test
-from kubewitness.facts import BODY_FACTS, KEYS
+from kubewitness.detect.keeping import form_of, is_several, kept_sql
+from kubewitness.detect.plan import Bit, Form, Pass, Plan, PlannedRule, Table, kept_name, mask_test
+from kubewitness.facts import BODY_FACTS
+from kubewitness.model.errors import KubewitnessError
 from kubewitness.model.event import BY_NAME
-from kubewitness.query.lower import field_text, fold, folded_columns, folded_name, lower
+from kubewitness.query.fields import find_field
+from kubewitness.query.lower import fold, folded_columns, folded_name, lower
 from kubewitness.query.needs import ABSENT, Needs, Trait, TraitKind, needs
 from kubewitness.query.predicate import fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from kubewitness.detect.pack import Pack
     from kubewitness.detect.rule import Rule
@@ -45,7 +49,7 @@ def build_plan(pack: Pack) -> Plan:
     for rule in pack.rules:
         if rule.predicate is not None:
             need = needs(rule.predicate)
-            (always if need.is_met_by_many else groups.setdefault(need, [])).append(rule)
+            (always if need.is_met_by_many or _is_about_heads(rule) else groups.setdefault(need, [])).append(rule)
     gated = [rule for rules in groups.values() for rule in rules]
     bits = {
         rule.info.id: Bit(table, *divmod(index, WORD_BITS))
@@ -55,12 +59,20 @@ def build_plan(pack: Pack) -> Plan:
     gates = {need: divmod(index, WORD_BITS) for index, need in enumerate(groups)}
     return Plan(
         rules=tuple(
-            PlannedRule(rule.info, bits.get(rule.info.id), rule.correlation, rule.first_seen, rule.alerts)
+            PlannedRule(
+                rule.info, bits.get(rule.info.id), rule.correlation, rule.first_seen, rule.unfinished, rule.alerts
+            )
             for rule in pack.rules
         ),
         first=_first_pass(pack.rules, always, gates, bits),
         second=_second_pass(pack.rules, groups, gates, bits) if groups else None,
     )
+
+
+def _is_about_heads(rule: Rule) -> bool:
+    """Whether a rule would have many bodies read in vain: it is about beginnings of requests, which have none."""
+    fields = fields_of(rule.predicate) if rule.predicate and rule.unfinished else ()
+    return rule.unfinished is not None and not {field.column.name for field in fields} & BODY_FACTS
 
 
 _KEYS = {
@@ -94,6 +106,25 @@ _KEYS = {
 }
 
 
+# Of requests that begin and never end: whose end this is, and under which key the end stands if it was cut.
+_ENDS = {
+    "ended_key": (
+        "UBIGINT",
+        (
+            "CASE WHEN stage IN ('ResponseComplete', 'Panic') AND audit_id IS NOT NULL"
+            " THEN hash(request_hash, request_received_at) END"
+        ),
+    ),
+    "begun_key": (
+        "UBIGINT",
+        (
+            "CASE WHEN stage IN ('RequestReceived', 'ResponseStarted') AND audit_id IS NOT NULL"
+            " THEN hash(request_hash, NULL::TIMESTAMP) END"
+        ),
+    ),
+}
+
+
 def _first_pass(
     rules: Sequence[Rule],
     always: Sequence[Rule],
@@ -113,7 +144,10 @@ def _first_pass(
             ("prepared", _prepared(gates, shared)),
             ("judged", _judged([[rule] for rule in always], bits, shared, gates={})),
         ),
-        extra={"is_candidate": ("BOOLEAN", f"fits AND ({candidate})" if gates else "FALSE")},
+        extra={
+            "is_candidate": ("BOOLEAN", f"fits AND ({candidate})" if gates else "FALSE"),
+            **(_ENDS if any(rule.unfinished for rule in rules) else {}),
+        },
         heads_only=not needed & BODY_FACTS,
     )
 
@@ -156,7 +190,7 @@ def _pass(
     heads_only: bool,
 ) -> Pass:
     own = [bit for bit in bits.values() if bit.table is table]
-    kept, kept_sql = _kept_fields(table, rules, bits)
+    kept, kept_columns = _kept_fields(table, rules, bits)
     columns = {
         **_KEYS,
         **extra,
@@ -164,7 +198,7 @@ def _pass(
             f"matched_{word}": ("BIGINT", f"matched_{word}")
             for word in range(_count_words((bit.word, 0) for bit in own))
         },
-        **{name: ("UBIGINT", sql) for name, sql in kept_sql.items()},
+        **kept_columns,
     }
     listed = [f"{sql.replace('{matched}', mask_test(own))} AS {name}" for name, (_, sql) in columns.items()]
     select = "SELECT\n    " + ",\n    ".join(listed) + "\nFROM judged"
@@ -297,27 +331,37 @@ def _bigint(value: int) -> exp.Expr:
     return exp.Cast(this=exp.Literal.number(value), to=exp.DataType(this=exp.DataType.Type.BIGINT))
 
 
-def _kept_fields(table: Table, rules: Sequence[Rule], bits: dict[str, Bit]) -> tuple[dict[str, str], dict[str, str]]:
-    """Fields that correlations and first-seen rules need later: name to column, and column to SQL."""
-    wanted: dict[str, tuple[Field, list[Bit]]] = {}
+def _kept_fields(
+    table: Table, rules: Sequence[Rule], bits: dict[str, Bit]
+) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """What rules of several events need later: name to column, and column to type and SQL."""
+    wanted: dict[str, tuple[Field, Form, list[Bit]]] = {}
     for rule in rules:
-        if rule.correlation:
-            counted = (rule.correlation.counted,) if rule.correlation.counted else ()
-            bases = [bits[base] for base in rule.correlation.rules]
-            fields: tuple[Field, ...] = (*rule.correlation.group_by, *counted)
-        elif rule.first_seen:
-            bases = [bits[rule.info.id]]
-            fields = (rule.first_seen.field, *rule.first_seen.by)
-        else:
-            continue
-        own = [bit for bit in bases if bit.table is table]
-        for field in fields if own else ():
-            wanted.setdefault(field.name, (field, []))[1].extend(own)
+        for rule_id, field, form in _needed_later(rule):
+            bit = bits.get(rule_id)
+            if bit and bit.table is table:
+                wanted.setdefault(kept_name(field.name, form), (field, form, []))[2].append(bit)
     kept: dict[str, str] = {}
-    columns: dict[str, str] = {}
-    for name, (field, of) in wanted.items():
+    columns: dict[str, tuple[str, str]] = {}
+    for name, (field, form, of) in wanted.items():
         column = kept[name] = f"kept_{len(columns)}"
-        value = KEYS.get(field.column.name, "") if not field.path else ""
-        value = value or field_text(field).sql(DIALECT)
-        columns[column] = f"CASE WHEN {mask_test(of)} THEN nullif(hash({value}), hash(NULL)) END"
+        columns[column] = form.type, f"CASE WHEN {mask_test(of)} THEN {kept_sql(field, form)} END"
     return kept, columns
+
+
+def _needed_later(rule: Rule) -> Iterator[tuple[str, Field, Form]]:
+    """Rule that judges single events, field of these, and what of it is needed."""
+    if correlation := rule.correlation:
+        for key in (*correlation.group_by, *correlation.counted):
+            for base, name in zip(correlation.rules, key.fields, strict=True):
+                with suppress(KubewitnessError):  # a name that is no field is a key of a base that is a correlation
+                    field = find_field(name)
+                    yield base, field, form_of(correlation, key, field)
+    if first_seen := rule.first_seen:
+        for field in first_seen.by:
+            yield rule.info.id, field, Form.HASH
+        for field in first_seen.fields:
+            yield rule.info.id, field, Form.EACH if is_several(field) else Form.HASH
+    if unfinished := rule.unfinished:
+        for field in unfinished.by:
+            yield rule.info.id, field, Form.HASH

@@ -14,15 +14,25 @@ if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 
-class CountKind(StrEnum):
-    """What a correlation counts. Source: Sigma correlation rules specification."""
+class CorrelationKind(StrEnum):
+    """What a correlation looks for in a window. Source: Sigma correlation rules specification, `type`."""
 
     EVENTS = "event_count"
     VALUES = "value_count"
+    SUM = "value_sum"
+    AVERAGE = "value_avg"
+    MEDIAN = "value_median"
+    PERCENTILE = "value_percentile"
+    TEMPORAL = "temporal"
+    ORDERED = "temporal_ordered"
 
 
-class CountOrder(StrEnum):
-    """How the count is compared with the condition's figure."""
+NUMERIC = frozenset({CorrelationKind.SUM, CorrelationKind.AVERAGE, CorrelationKind.MEDIAN, CorrelationKind.PERCENTILE})
+"""Kinds that reckon with the value of a field."""
+
+
+class Comparison(StrEnum):
+    """How what was counted is compared with the condition's figure."""
 
     LESS = "<"
     LESS_OR_EQUAL = "<="
@@ -33,26 +43,63 @@ class CountOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
-    """A count over matches of base rules inside a sliding window of event time.
+class Key:
+    """A value that base rules have in common or that is counted, and where each of them has it.
 
     Attributes:
-        kind: requests, or distinct values of `counted`.
-        rules: ids of the base rules.
-        group_by: fields that the matches have in common.
-        counted: field whose distinct values count; None when requests count.
-        window_s: length of the window, in seconds.
-        order: how the count is compared.
-        threshold: with what.
+        name: what the correlation calls it.
+        fields: for each base rule, in their order, the name of its field, or of a key if it is a correlation itself.
     """
 
-    kind: CountKind
+    name: str
+    fields: tuple[str, ...]
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether base rules have it in fields of other names: absent values then have nothing in common."""
+        return any(field != self.name for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Base rules that must and must not match within a window, by their places among all of them.
+
+    Attributes:
+        wanted: those that must, in order.
+        unwanted: those that must not.
+    """
+
+    wanted: tuple[int, ...]
+    unwanted: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """Matches of base rules inside a window that slides over the time of the events.
+
+    Attributes:
+        kind: what is looked for.
+        rules: ids of the base rules; until they are linked, names or ids as the document has them.
+        group_by: what the matches have in common.
+        window_s: length of the window, in seconds.
+        comparison: how what was counted is compared; of `temporal`, the number of different rules.
+        threshold: with what.
+        counted: what is counted or reckoned with.
+        percentile: which one.
+        alternatives: what must match and what must not, for `temporal_ordered` and extended conditions.
+        generate: whether the base rules make alerts all the same.
+    """
+
+    kind: CorrelationKind
     rules: tuple[str, ...]
-    group_by: tuple[Field, ...]
-    counted: Field | None
+    group_by: tuple[Key, ...]
     window_s: int
-    order: CountOrder
-    threshold: int
+    comparison: Comparison = Comparison.GREATER_OR_EQUAL
+    threshold: float = 1
+    counted: tuple[Key, ...] = ()
+    percentile: int | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    generate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +107,29 @@ class FirstSeen:
     """A value that an actor shows for the first time.
 
     Attributes:
-        field: whose value is new.
+        fields: whose value is new; of several, their combination.
         by: fields that say whose history it is.
         after: how many earlier requests make a history.
+        learning_s: how long a history must have lasted, in seconds.
     """
 
-    field: Field
+    fields: tuple[Field, ...]
     by: tuple[Field, ...]
     after: int
+    learning_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Requests whose beginning the log shows and whose end it does not.
+
+    Attributes:
+        within_s: how long before the end of the log a request must have begun, in seconds.
+        by: fields that say of what kind a request is: where the log shows no end of any of a kind, none is expected.
+    """
+
+    within_s: int
+    by: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +188,7 @@ class Rule:
         predicate: what it says of one event; None for a correlation.
         correlation: what it counts; None for a rule of single events.
         first_seen: what must be new; None when nothing must.
+        unfinished: that its requests must not have ended; None when nobody asks.
         alerts: whether its matches are alerts; false for the base of a correlation.
         logsource: what logs it is for.
     """
@@ -134,5 +197,6 @@ class Rule:
     predicate: Predicate | None
     correlation: Correlation | None = None
     first_seen: FirstSeen | None = None
+    unfinished: Unfinished | None = None
     alerts: bool = True
     logsource: LogSource = LogSource()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from sigma.collection import SigmaCollection
@@ -13,8 +13,9 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.rule import SigmaDetections
 
+from kubewitness.detect.linking import link_rules
 from kubewitness.detect.lists import Lists, builtin_lists, expand
-from kubewitness.detect.memory import read_first_seen
+from kubewitness.detect.memory import BEGINNING, read_first_seen, read_unfinished
 from kubewitness.detect.rule import Filter, LogSource, Rule
 from kubewitness.detect.sigma_correlations import read_correlation
 from kubewitness.detect.sigma_detections import REGEX_HINT, predicate_of
@@ -24,7 +25,7 @@ from kubewitness.model.rule import RuleClass, RuleInfo, RuleKind
 from kubewitness.query.predicate import And
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from sigma.filters import SigmaFilter
     from sigma.rule import SigmaLogSource, SigmaRule, SigmaRuleBase
@@ -71,31 +72,24 @@ def parse_documents(text: str, path: str, lists: Lists | None = None) -> Documen
     """
     try:
         documents = expand(list(yaml.load_all(text, Loader=_LOADER)), lists or builtin_lists())
-        collection = SigmaCollection.from_dicts(documents, collect_filters=True)
+        collection = SigmaCollection.from_dicts(documents, collect_filters=True, resolve_references=False)
     except yaml.YAMLError as error:
         raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error
     except SigmaRegularExpressionError as error:
         raise RuleError(str(error), where=path, hint=REGEX_HINT) from error
     except (SigmaError, AttributeError, TypeError) as error:
         raise RuleError(f"not a Sigma rule: {error}", where=path) from error
-    rules: list[Rule] = []
-    bases: set[str] = set()
-    names: dict[str, str] = {}
+    rules: dict[str, Rule] = {}
     for document in collection.rules:
-        rule_id = _rule_id(document, path, taken={rule.info.id for rule in rules})
-        names |= {key: rule_id for key in (document.name, str(document.id or "")) if key}
+        rule_id = _rule_id(document, path, rules.keys())
         with _placed(f"{path} ({rule_id})"):
-            rule = _rule(document, rule_id, path, names)
-        if rule.correlation and not cast("SigmaCorrelationRule", document).generate:
-            bases |= set(rule.correlation.rules)
-        rules.append(rule)
+            rules[rule_id] = _rule(document, rule_id, path)
     filters: list[Filter] = []
-    taken = {rule.info.id for rule in rules}
     for each in collection.filters:
-        filter_id = _rule_id(each, path, taken | {one.id for one in filters})
+        filter_id = _rule_id(each, path, rules.keys() | {one.id for one in filters})
         with _placed(f"{path} ({filter_id})"):
             filters.append(_filter(each, filter_id, path))
-    return Documents(tuple(_as_base(rule) if rule.info.id in bases else rule for rule in rules), tuple(filters))
+    return Documents(link_rules(list(rules.values()), whole=False), tuple(filters))
 
 
 def narrowed(rule: Rule, filters: Iterable[Filter]) -> Rule:
@@ -117,27 +111,26 @@ def _placed(where: str) -> Iterator[None]:
         raise RuleError(message, where=where, hint=hint) from error
 
 
-def _as_base(rule: Rule) -> Rule:
-    return replace(rule, alerts=False)
-
-
-def _rule_id(document: SigmaRuleBase, path: str, taken: set[str]) -> str:
+def _rule_id(document: SigmaRuleBase, path: str, taken: Collection[str]) -> str:
     if document.name:
         return str(document.name)
     stem = re.sub(r"\.ya?ml$", "", path.replace("\\", "/").rpartition("/")[2])
     return stem if stem not in taken else str(document.id or f"{stem}-{len(taken) + 1}")
 
 
-def _rule(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, names: dict[str, str]) -> Rule:
+def _rule(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str) -> Rule:
     own = document.custom_attributes
     if isinstance(document, SigmaCorrelationRule):
-        correlation = read_correlation(document, names)
-        return Rule(_info(document, rule_id, path, RuleKind.CORRELATION), None, correlation=correlation)
-    predicate = predicate_of(document.detection)
+        info = _info(document, rule_id, path, RuleKind.CORRELATION)
+        return Rule(info, None, correlation=read_correlation(document))
+    predicate, logsource = predicate_of(document.detection), _log_source(document.logsource)
+    if "unfinished" in own:
+        unfinished = read_unfinished(own["unfinished"])
+        info = _info(document, rule_id, path, RuleKind.UNFINISHED)
+        return Rule(info, And((predicate, BEGINNING)), unfinished=unfinished, logsource=logsource)
     first_seen = read_first_seen(own["first_seen"]) if "first_seen" in own else None
-    kind = RuleKind.FIRST_SEEN if first_seen else RuleKind.SINGLE
-    info = _info(document, rule_id, path, kind)
-    return Rule(info, predicate, first_seen=first_seen, logsource=_log_source(document.logsource))
+    info = _info(document, rule_id, path, RuleKind.FIRST_SEEN if first_seen else RuleKind.SINGLE)
+    return Rule(info, predicate, first_seen=first_seen, logsource=logsource)
 
 
 def _filter(document: SigmaFilter, filter_id: str, path: str) -> Filter:

@@ -14,6 +14,7 @@ class RuleKind(StrEnum):
     SINGLE = "single"
     CORRELATION = "correlation"
     FIRST_SEEN = "first_seen"
+    UNFINISHED = "unfinished"
 
 
 class RuleClass(StrEnum):

@@ -126,6 +126,11 @@ def field_text(field: Field) -> exp.Expr:
     return exp.cast(_column(field.column.name), "text")
 
 
+def field_texts(field: Field) -> exp.Expr:
+    """The field, which may have several values, as a list of texts."""
+    return _json_texts(field) if field.path else _column(field.column.name)
+
+
 def fold(column: Column) -> exp.Expr:
     """A text column in lower case; a list as one text, each value between separators."""
     if not column.is_list:

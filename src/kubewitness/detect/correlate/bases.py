@@ -1,16 +1,18 @@
-"""The rows that such rules work on: events that base rules matched, with what is kept of them."""
+"""The rows that rules of several events work on: events that base rules matched, with what is kept of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.plan import Table, mask_test
-from kubewitness.query.fields import Field
+from kubewitness.detect.keeping import form_of
+from kubewitness.detect.plan import Form, Table, mask_test
+from kubewitness.query.fields import find_field
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from kubewitness.detect.plan import Plan
+    from kubewitness.detect.plan import Plan, PlannedRule
+    from kubewitness.detect.rule import Correlation, Key
 
 LIVE = "outcome IN (1, 2) AND event NOT IN (SELECT event FROM duplicates)"
 """Condition on rows that count: events, each once."""
@@ -24,29 +26,97 @@ ROWS = {
 """Rows of each table, with the event that they are of."""
 
 
-def base_rows(plan: Plan, rules: Sequence[str], columns: dict[str, Sequence[Field] | Field]) -> str:
-    """Query for the events that base rules matched: event, request_key, happened_at and named columns.
+def matched_rows(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str, Form]]) -> str:
+    """Query for the events that a rule of single events matched: event, request_key, happened_at and named columns.
 
     Args:
         plan: the plan.
-        rules: ids of the base rules.
-        columns: name to a field, for its hash or null, or to several, for the hash of them all, which is never null.
+        rule: the rule.
+        columns: name to field and form; a row with several values of a field is there for each of them.
     """
-    queries = []
-    for table in Table:
-        own = [plan.bit(rule) for rule in rules if plan.bit(rule).table is table]
-        if not own:
-            continue
-        listed = "".join(f", {_value(plan, table, fields)} AS {name}" for name, fields in columns.items())
-        queries.append(
-            f"SELECT event, request_key, happened_at{listed} FROM {ROWS[table]}"  # noqa: S608 - names of the plan
-            f" WHERE ({mask_test(own)}) AND happened_at IS NOT NULL AND {LIVE}"
+    bit = rule.bit
+    assert bit is not None  # noqa: S101 - only rules of single events come here
+    listed = "".join(f", {plan.kept(bit.table, *kept)} AS {name}" for name, kept in columns.items())
+    query = (
+        f"SELECT event, request_key, happened_at{listed} FROM {ROWS[bit.table]}"  # noqa: S608 - names of the plan
+        f" WHERE ({mask_test([bit])}) AND happened_at IS NOT NULL AND {LIVE}"
+    )
+    for name, (_, form) in columns.items():
+        if form is Form.EACH:
+            query = f"SELECT * REPLACE (unnest({name}) AS {name}) FROM ({query})"  # noqa: S608
+    return query
+
+
+def found_rows(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str, Form]]) -> str:
+    """Like `matched_rows`; of a rule with a memory, only the events that it found by its memory."""
+    query = matched_rows(plan, rule, columns)
+    if not rule.first_seen and not rule.unfinished:
+        return query
+    number = plan.number(rule.info.id)
+    return f"SELECT * FROM ({query}) WHERE event IN (SELECT event FROM remembered WHERE rule = {number})"  # noqa: S608
+
+
+def base_rows(plan: Plan, correlation: Correlation) -> str:
+    """Query for what the base rules of a correlation found, one row for each time one of them did.
+
+    Columns: `rule` (place of the base rule), `event`, `request_key`, `happened_at`, `inner_cause` (of a base that is a
+    correlation itself), `key_0` and so on (what they have in common), `cause` (a hash of these, never null), `value`
+    (what is counted).
+    """
+    queries: dict[str, str] = {}
+    for place, rule_id in enumerate(correlation.rules):
+        rule = plan.rules[plan.number(rule_id)]
+        keys = {f"key_{number}": key for number, key in enumerate(correlation.group_by)}
+        counted = {f"value_{number}": key for number, key in enumerate(correlation.counted)}
+        found = (
+            _moments(plan, rule, place, keys | counted)
+            if rule.correlation
+            else _singles(plan, correlation, rule, place, keys | counted)
         )
-    return " UNION ALL ".join(queries)
+        joined = [name for name, key in keys.items() if key.is_alias]
+        where = " AND ".join(f"{name} IS NOT NULL" for name in joined) or "TRUE"
+        listed = "".join(f", {name}" for name in keys)
+        queries[str(place)] = f"""
+SELECT {place} AS rule, event, request_key, happened_at, inner_cause{listed},
+    hash({", ".join(keys) or "0"}) AS cause, {_value(list(counted))} AS value
+FROM ({found})
+WHERE {where}
+"""  # noqa: S608 - numbers and column names of the plan
+    return " UNION ALL ".join(queries.values())
 
 
-def _value(plan: Plan, table: Table, fields: Sequence[Field] | Field) -> str:
-    if isinstance(fields, Field):
-        return plan.kept(table, fields.name)
-    # What is absent together belongs together: this key is never null.
-    return f"hash({', '.join(plan.kept(table, field.name) for field in fields) or '0'})"
+def _value(names: Sequence[str]) -> str:
+    if len(names) <= 1:
+        return names[0] if names else "NULL"
+    return f"CASE WHEN coalesce({', '.join(names)}) IS NOT NULL THEN hash({', '.join(names)}) END"
+
+
+def _singles(plan: Plan, correlation: Correlation, rule: PlannedRule, place: int, keys: Mapping[str, Key]) -> str:
+    columns: dict[str, tuple[str, Form]] = {}
+    for name, key in keys.items():
+        field = find_field(key.fields[place])
+        columns[name] = field.name, form_of(correlation, key, field)
+    rows = found_rows(plan, rule, columns)
+    return f"SELECT *, NULL::UBIGINT AS inner_cause FROM ({rows})"  # noqa: S608
+
+
+def _moments(plan: Plan, rule: PlannedRule, place: int, keys: Mapping[str, Key]) -> str:
+    """The moments at which a correlation was fulfilled; those that follow each other closely count as one request."""
+    inner = rule.correlation
+    assert inner is not None  # noqa: S101 - only correlations come here
+    names = [key.name for key in inner.group_by]
+    listed = "".join(f", inner_{names.index(key.fields[place])} AS {name}" for name, key in keys.items())
+    number = plan.number(rule.info.id)
+    return f"""
+SELECT event, hash({number}, cause, sum(begins::INTEGER) OVER in_time) AS request_key, happened_at,
+    cause AS inner_cause{listed}
+FROM (
+    SELECT event, cause, happened_at{"".join(f", key_{at} AS inner_{at}" for at in range(len(names)))}, coalesce(
+        happened_at - lag(happened_at) OVER in_time > INTERVAL {inner.window_s} SECOND, FALSE
+    ) AS begins
+    FROM correlated_{number}
+    WHERE is_moment
+    WINDOW in_time AS (PARTITION BY cause ORDER BY happened_at, event)
+)
+WINDOW in_time AS (PARTITION BY cause ORDER BY happened_at, event)
+"""  # noqa: S608 - numbers only

@@ -1,54 +1,96 @@
-"""Counting in windows that slide over the time of the events."""
+"""Windows that slide over the time of the events: counts, figures, and rules that match in the same window.
+
+Each query gives the rows of `base_rows` that lie inside a window with enough, and says of each whether it is a moment:
+whether the window that ends with it has enough.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from kubewitness.detect.correlate.bases import base_rows
-from kubewitness.detect.rule import CountKind
+from kubewitness.detect.rule import Comparison, CorrelationKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kubewitness.detect.plan import Plan
     from kubewitness.detect.rule import Correlation
-    from kubewitness.query.fields import Field
+
+_RISING = frozenset({Comparison.GREATER, Comparison.GREATER_OR_EQUAL})
 
 
-def counted_hits(plan: Plan, correlation: Correlation, number: int) -> str:
-    """Requests whose sliding window reaches the threshold, and the others inside that window."""
-    columns: dict[str, Sequence[Field] | Field] = {"cause": correlation.group_by}
-    if correlation.counted:
-        columns["counted"] = correlation.counted
-    base = base_rows(plan, correlation.rules, columns)
-    value = ", any_value(counted) AS counted" if correlation.counted else ""
-    what = "DISTINCT counted" if correlation.kind is CountKind.VALUES else "*"
+def windows(plan: Plan, correlation: Correlation) -> str:
+    """Query for the rows inside windows of which something is counted or reckoned."""
     window = f"INTERVAL {correlation.window_s} SECOND"
-    enough = f"{correlation.order} {correlation.threshold}"
-    # A cause that never has enough in all of the log has not enough in any window.
-    possible = f"HAVING count({what.replace('*', 'DISTINCT request_key')}) {enough}" if ">" in correlation.order else ""
+    enough = f"{correlation.comparison} {correlation.threshold:.15g}"
     return f"""
-INSERT INTO hits
-WITH base AS MATERIALIZED ({base}),
-possible AS (SELECT cause FROM base GROUP BY cause {possible}),
+WITH base AS MATERIALIZED ({base_rows(plan, correlation)}),
+possible AS (SELECT cause FROM base GROUP BY cause {_possible(correlation, enough)}),
 requests AS (
-    SELECT cause, request_key, min(happened_at) AS happened_at{value}
-    FROM base WHERE cause IN (SELECT cause FROM possible)
-    GROUP BY cause, request_key
+    SELECT
+        * REPLACE ({_value(correlation)} AS value),
+        row_number() OVER (PARTITION BY cause, request_key ORDER BY happened_at, event) = 1 AS is_first
+    FROM base
+    WHERE cause IN (SELECT cause FROM possible)
 ),
 numbered AS (
-    SELECT *, count({what}) OVER (
+    SELECT *, {_is_moment(correlation)} AND coalesce({_measure(correlation)} OVER (
         PARTITION BY cause ORDER BY happened_at RANGE BETWEEN {window} PRECEDING AND CURRENT ROW
-    ) {enough} AS is_enough
+    ) {enough}, FALSE) AS is_moment
     FROM requests
-),
-reached AS (
-    SELECT cause, request_key, bool_or(is_enough) OVER (
+)
+SELECT * EXCLUDE (is_first, is_inside)
+FROM (
+    SELECT *, bool_or(is_moment) OVER (
         PARTITION BY cause ORDER BY happened_at RANGE BETWEEN CURRENT ROW AND {window} FOLLOWING
     ) AS is_inside
     FROM numbered
 )
-SELECT {number}, base.event, base.cause
-FROM base JOIN reached USING (cause, request_key)
-WHERE reached.is_inside
+WHERE is_inside
 """  # noqa: S608 - numbers and column names of the plan
+
+
+def _possible(correlation: Correlation, enough: str) -> str:
+    """A cause that never has enough in all of the log has not enough in any window."""
+    if correlation.comparison not in _RISING:
+        return ""
+    match correlation.kind:
+        case CorrelationKind.EVENTS:
+            return f"HAVING count(DISTINCT request_key) {enough}"
+        case CorrelationKind.VALUES:
+            return f"HAVING count(DISTINCT value) {enough}"
+        case CorrelationKind.TEMPORAL:
+            return f"HAVING count(DISTINCT rule) {enough}"
+        case _:
+            return ""
+
+
+def _value(correlation: Correlation) -> str:
+    """What a request has: not every one of its stages may show it."""
+    if correlation.kind in {CorrelationKind.EVENTS, CorrelationKind.VALUES, CorrelationKind.TEMPORAL}:
+        return "value"
+    return "max(value) OVER (PARTITION BY cause, request_key)"
+
+
+def _is_moment(correlation: Correlation) -> str:
+    # Different values and rules are as many however often each is there.
+    return "TRUE" if correlation.kind in {CorrelationKind.VALUES, CorrelationKind.TEMPORAL} else "is_first"
+
+
+def _measure(correlation: Correlation) -> str:
+    match correlation.kind:
+        case CorrelationKind.EVENTS:
+            return "count(*) FILTER (is_first)"
+        case CorrelationKind.VALUES:
+            return "count(DISTINCT value)"
+        case CorrelationKind.SUM:
+            return "sum(value) FILTER (is_first)"
+        case CorrelationKind.AVERAGE:
+            return "avg(value) FILTER (is_first)"
+        case CorrelationKind.MEDIAN:
+            return "median(value) FILTER (is_first)"
+        case CorrelationKind.PERCENTILE:
+            return f"quantile_cont(value, {(correlation.percentile or 0) / 100:.15g}) FILTER (is_first)"
+        case CorrelationKind.TEMPORAL | CorrelationKind.ORDERED:
+            return "count(DISTINCT rule)"
+        case _:
+            assert_never(correlation.kind)

@@ -1,0 +1,72 @@
+"""Requests that begin and never end: the server can lose the completion of a change that it carried out.
+
+Nothing is said of the last moments of a log, of clusters and kinds of requests whose ends the log does not record, nor
+where many are missing: then parts of the log are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubewitness.detect.correlate.bases import LIVE, matched_rows
+from kubewitness.detect.plan import Form
+
+if TYPE_CHECKING:
+    from kubewitness.detect.plan import Plan, PlannedRule
+
+_MOST_MISSING = 0.02
+"""Share of the beginnings of a cluster that may be without an end before its log is taken for incomplete."""
+_ALWAYS_BELIEVED = 5
+"""So many of them may be without an end whatever their share."""
+_ALIKE = 3
+"""Where so many of a kind begin and none of them ends, the log does not record their ends."""
+
+
+def unfinished_requests(plan: Plan, rule: PlannedRule) -> str:
+    """Query for (event, cause) of requests that should have ended."""
+    unfinished = rule.unfinished
+    assert unfinished is not None  # noqa: S101 - only such rules come here
+    columns = {f"by_{number}": (field.name, Form.HASH) for number, field in enumerate(unfinished.by)}
+    alike = ", ".join(columns) or "0"
+    return f"""
+WITH base AS MATERIALIZED (
+    SELECT found.*, hash({alike}) AS alike, staged.cluster_key, staged.begun_key, staged.actor_key
+    FROM ({matched_rows(plan, rule, columns)}) AS found JOIN staged ON staged.rowid = found.event
+    WHERE staged.begun_key IS NOT NULL
+),
+-- Few logs show beginnings: without any, nobody looks for ends.
+ended AS (
+    SELECT DISTINCT ended_key FROM staged
+    WHERE ended_key IN (SELECT request_key FROM base UNION ALL SELECT begun_key FROM base)
+),
+latest AS (
+    SELECT cluster_key, max(happened_at) AS ends_at
+    FROM (SELECT *, rowid AS event FROM staged) WHERE {LIVE} AND (SELECT count(*) FROM base) > 0
+    GROUP BY cluster_key
+),
+requests AS (
+    SELECT
+        any_value(cluster_key) AS cluster_key, alike, request_key, min(happened_at) AS happened_at,
+        bool_or(request_key IN (SELECT ended_key FROM ended) OR begun_key IN (SELECT ended_key FROM ended)) AS has_end
+    FROM base GROUP BY alike, request_key
+),
+judged AS (
+    SELECT
+        requests.*,
+        count(*) OVER alike AS alike_begun,
+        count(*) FILTER (has_end) OVER alike AS alike_ended,
+        count(*) FILTER (NOT has_end AND is_due) OVER everywhere AS missing,
+        count(*) OVER everywhere AS begun,
+        count(*) FILTER (has_end) OVER everywhere AS ended
+    FROM (
+        SELECT requests.*, happened_at <= ends_at - INTERVAL {unfinished.within_s} SECOND AS is_due
+        FROM requests JOIN latest ON latest.cluster_key IS NOT DISTINCT FROM requests.cluster_key
+    ) AS requests
+    WINDOW alike AS (PARTITION BY alike), everywhere AS (PARTITION BY cluster_key)
+)
+SELECT base.event, base.actor_key AS cause
+FROM base JOIN judged USING (alike, request_key)
+WHERE NOT has_end AND is_due AND ended > 0
+    AND (alike_ended > 0 OR alike_begun < {_ALIKE})
+    AND (missing <= {_ALWAYS_BELIEVED} OR missing <= {_MOST_MISSING} * begun)
+"""  # noqa: S608 - numbers and column names of the plan
