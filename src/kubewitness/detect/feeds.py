@@ -173,9 +173,9 @@ def wants(rule: Rule, known: Mapping[str, Rule]) -> Wants:
     """
     named: set[Field] = set()
     if rule.correlation:
-        named |= {*rule.correlation.group_by, *filter(None, [rule.correlation.counted])}
+        named |= rule.correlation.fields
     if rule.first_seen:
-        named.add(rule.first_seen.field)
+        named |= {*rule.first_seen.fields}
     own = Wants(Level.METADATA, Level.METADATA, frozenset(named), Needs())
     parts = [_wants_of(base) for base in _bases(rule, known)]
     if not parts:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 # Read at run time: plans are written to and read from JSON by their types.
-from kubewitness.query.fields import Field  # noqa: TC001
+from kubewitness.query.fields import Field, UnknownFieldError, find_field
 
 if TYPE_CHECKING:
     from kubewitness.model.rule import RuleInfo
@@ -100,6 +101,15 @@ class Correlation:
     percentile: int | None = None
     alternatives: tuple[Alternative, ...] = ()
     generate: bool = False
+
+    @property
+    def fields(self) -> set[Field]:
+        """Fields of events that it looks at."""
+        found = set()
+        for name in {name for key in (*self.group_by, *self.counted) for name in key.fields}:
+            with suppress(UnknownFieldError):  # a key of a base that is a correlation itself
+                found.add(find_field(name))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
