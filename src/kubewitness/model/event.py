@@ -178,6 +178,7 @@ FACTS = _columns(
     ("pod_commands", "VARCHAR[]", None, "Command and arguments of each container, joined by spaces"),
     ("container_names", "VARCHAR[]", None, "Names of all containers"),
     ("image_registries", "VARCHAR[]", None, "Registries of the images; `docker.io` where an image names none"),
+    ("registry_list", "VARCHAR", None, "The same joined by spaces, to ask something of all of them"),
     ("allow_privilege_escalation", "BOOLEAN", None, "Whether any container may gain more rights than its parent"),
     ("runs_as_root", "BOOLEAN", None, "Whether the pod or a container asks for user 0, or allows it (runAsNonRoot)"),
     ("share_processes", "BOOLEAN", None, "Whether the pod's containers share their process ids"),

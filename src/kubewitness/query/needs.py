@@ -139,6 +139,7 @@ _FACTS = {
             "owner_kind",
             "container_names",
             "image_registries",
+            "registry_list",
             "allow_privilege_escalation",
             "runs_as_root",
             "share_processes",

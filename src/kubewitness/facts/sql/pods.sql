@@ -59,6 +59,11 @@ SELECT
             THEN kw_distinct(list_transform(containers, lambda container: kw_registry(container.image)))
     END AS image_registries,
     CASE
+        WHEN containers IS NOT NULL THEN nullif(array_to_string(
+            kw_distinct(list_transform(containers, lambda container: kw_registry(container.image))), ' '
+        ), '')
+    END AS registry_list,
+    CASE
         WHEN containers IS NOT NULL THEN list_bool_or(
             list_transform(containers, lambda container: container.securityContext.allowPrivilegeEscalation)
         )
