@@ -36,7 +36,12 @@ SCENARIOS = {
     "excessive-api-calls": "excessive API calls",
 }
 # Rules about what no entry of the catalogue describes.
-OUTSIDE_THE_CATALOGUE = {"audit-id-reused", "cluster-watched-by-person", "node-credential-in-other-hands"}
+OUTSIDE_THE_CATALOGUE = {
+    "account-pull-secret-changed",
+    "audit-id-reused",
+    "cluster-watched-by-person",
+    "node-credential-in-other-hands",
+}
 
 
 @pytest.fixture(scope="module")
