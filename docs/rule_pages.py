@@ -50,6 +50,7 @@ _FAMILIES = {
     "destruction": "Destruction: what is deleted",
     "discovery": "Discovery: who looks around",
     "execution": "Execution: ways into containers and nodes",
+    "network": "Network: what is opened to the outside, and where traffic is led",
     "permissions": "Permissions: roles, bindings, impersonation, tokens, certificates, webhooks",
     "secrets": "Secrets: reading and changing them",
     "traces": "Traces: what hides them, and what is missing",
