@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date
 
 _KEPT_PLANS = 20
 _DATA = {".yml", ".yaml", ".txt"}
@@ -28,6 +30,7 @@ def plan_rules(
     builtin: bool = True,
     classes: Iterable[RuleClass] = (RuleClass.CORE,),
     lists: Sequence[Path] = (),
+    exceptions: Sequence[Path] = (),
 ) -> Plan:
     """The plan for the rules of these folders, from the cache when neither they nor this program have changed.
 
@@ -36,23 +39,37 @@ def plan_rules(
         builtin: whether the builtin rules come first.
         classes: noise classes wanted.
         lists: folders or files of lists.
+        exceptions: files of exceptions.
 
     Raises:
         RuleError: a rule cannot be loaded.
         ListError: a list cannot be loaded.
+        ExceptionError: an exception cannot be used.
     """
     wanted = tuple(sorted(classes))
+    today = datetime.now(UTC).date()
     folder = _cache_folder()
-    path = folder / f"plan-{_fingerprint(folders, wanted, lists, builtin=builtin)}.json" if folder else None
+    path = (
+        folder / f"plan-{_fingerprint(folders, wanted, lists, exceptions, today, builtin=builtin)}.json"
+        if folder
+        else None
+    )
     if path:
         with suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode(path.read_bytes(), type=Plan)
     # Only when there is something to plan: these take long to import.
+    from kubewitness.detect.excepting import plan_with_exceptions  # noqa: PLC0415
+    from kubewitness.detect.exceptions import load_exceptions  # noqa: PLC0415
     from kubewitness.detect.lists import load_lists  # noqa: PLC0415
     from kubewitness.detect.pack import load_pack  # noqa: PLC0415
-    from kubewitness.detect.planning import build_plan  # noqa: PLC0415
+    from kubewitness.detect.platforms import builtin_platforms, with_signs  # noqa: PLC0415
 
-    plan = build_plan(load_pack(folders, builtin=builtin, classes=wanted, lists=load_lists(lists)))
+    named = load_lists(lists)
+    pack = load_pack(folders, builtin=builtin, classes=wanted, lists=named)
+    platforms = builtin_platforms()
+    known = load_exceptions(exceptions, named)
+    known += (each for platform in platforms for each in platform.exceptions)
+    plan = with_signs(plan_with_exceptions(pack, known, today), platforms)
     if path:
         _keep(path, plan)
     return plan
@@ -82,19 +99,30 @@ def _keep(path: Path, plan: Plan) -> None:
         return
 
 
-def _fingerprint(folders: Sequence[Path], classes: Sequence[RuleClass], lists: Sequence[Path], *, builtin: bool) -> str:
-    """What the plan depends on: the bytes of rules and lists, and this program's files."""
-    named = [str(folder) for folder in folders], [str(folder) for folder in lists]
-    digest = hashlib.sha256(repr((__version__, classes, builtin, named)).encode())
+def _fingerprint(
+    folders: Sequence[Path],
+    classes: Sequence[RuleClass],
+    lists: Sequence[Path],
+    exceptions: Sequence[Path],
+    today: date,
+    *,
+    builtin: bool,
+) -> str:
+    """What the plan depends on: the bytes of rules, lists and exceptions, and this program's files."""
+    named = [[str(path) for path in paths] for paths in (folders, lists, exceptions)]
+    # Exceptions expire.
+    day = today if exceptions else None
+    digest = hashlib.sha256(repr((__version__, classes, builtin, named, day)).encode())
     with as_file(files("kubewitness")) as package:
         for part in ("detect", "facts", "model", "query"):
             for path in sorted((package / part).rglob("*.*")):
                 if path.suffix in {".py", ".sql"}:
                     state = path.stat()
                     digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
-        for folder in [*([package / "rules"] if builtin else []), *folders, package / "lists", *lists]:
+        own = [package / "lists", package / "platforms", *([package / "rules"] if builtin else [])]
+        for folder in [*own, *folders, *lists, *exceptions]:
             for path in [folder] if folder.is_file() else sorted(folder.rglob("*.*")):
-                if path.suffix in _DATA and not path.name.endswith(".test.yaml") and path.is_file():
+                if (path == folder or path.suffix in _DATA) and not path.name.endswith(".test.yaml") and path.is_file():
                     digest.update(f"{path} {path.stat().st_size}".encode())
                     digest.update(path.read_bytes())
     return digest.hexdigest()[:32]

@@ -14,6 +14,7 @@ from kubewitness.alert.redact import Redactor
 from kubewitness.app.candidates import SecondPass
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
+from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
 from kubewitness.app.plans import plan_rules
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.duplicates import CREATE_DUPLICATES
@@ -55,6 +56,7 @@ class ScanOptions:
         cluster: name for events whose log does not say.
         matches: whether to list every match besides the alerts.
         reveal: whether to show secrets.
+        platform: name of the platform of all clusters; `auto` finds out, `none` is none that is known.
     """
 
     min_severity: Severity = Severity.INFORMATIONAL
@@ -63,6 +65,7 @@ class ScanOptions:
     cluster: str | None = None
     matches: bool = False
     reveal: bool = False
+    platform: str = AUTO
 
 
 def scan(paths: Sequence[str], plan: Plan | None = None, options: ScanOptions | None = None) -> Report:
@@ -120,24 +123,41 @@ class _Scan:
             )
         self._engine.run(CREATE_DUPLICATES)
         find_cut_duplicates(self._engine, evidence)
+        clusters = find_clusters(self._engine, self._plan, evidence, self._options.platform)
+        take_out(self._engine, self._plan, clusters)
         for statement in hits_sql(self._plan):
             self._engine.run(statement)
-        self._filter_hits()
+        below = self._below()
+        self._filter_hits(below)
         alerts, matches = self._collect(reading, evidence)
         ledger, first_at, last_at = self._ledger(reading)
         return Report(
             ledger=ledger,
             alerts=order_alerts(alerts),
             matches=tuple(sorted(matches, key=lambda match: (match.source, match.line or 0))),
-            clusters=self._clusters(evidence),
+            clusters=tuple(sorted(each.name for each in clusters if each.name)),
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
             remarks=tuple(_remarks(reading, ledger, second.unjudged if second else 0)),
             duration_s=time.perf_counter() - began,
+            platforms=platforms_of(clusters, self._options.platform),
+            exceptions=exception_uses(
+                self._engine,
+                self._plan,
+                clusters,
+                below=below,
+                since=self._options.since,
+                until=self._options.until,
+            ),
         )
 
-    def _filter_hits(self) -> None:
+    def _below(self) -> list[int]:
+        """Numbers of rules whose alerts are not wanted."""
+        least = self._options.min_severity.rank
+        return [number for number, rule in enumerate(self._plan.rules) if rule.info.severity.rank < least]
+
+    def _filter_hits(self, below: list[int]) -> None:
         for operator, moment in (("<", self._options.since), (">=", self._options.until)):
             if moment:
                 self._engine.run(
@@ -145,21 +165,8 @@ class _Scan:
                     f" (SELECT rowid FROM staged WHERE happened_at {operator} $moment)",
                     {"moment": moment},
                 )
-        below = [
-            number
-            for number, rule in enumerate(self._plan.rules)
-            if rule.info.severity.rank < self._options.min_severity.rank
-        ]
         if below:
             self._engine.run("DELETE FROM hits WHERE rule IN (SELECT unnest($below))", {"below": below})
-
-    def _clusters(self, evidence: Evidence) -> tuple[str, ...]:
-        """Names of all clusters that events are from: one event of each is read again."""
-        rows = self._engine.run(
-            "SELECT min(rowid) FROM staged WHERE outcome IN (1, 2) AND cluster_key IS NOT NULL GROUP BY cluster_key"
-        )
-        events = evidence.events([row for (row,) in rows], ("cluster",)) if rows else {}
-        return tuple(sorted({event["cluster"] for event in events.values() if "cluster" in event}))
 
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
         hits = self._engine.rows(grouped_sql(self._plan))

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import UsageError
+from kubewitness.model.exception import ExceptionState
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
@@ -27,6 +28,19 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     HTML = "html"
+
+
+class Platform(StrEnum):
+    """What a cluster runs on; those with a name are files of `platforms/`."""
+
+    AUTO = "auto"
+    AKS = "aks"
+    EKS = "eks"
+    GKE = "gke"
+    OPENSHIFT = "openshift"
+    KUBEADM = "kubeadm"
+    K3S = "k3s"
+    NONE = "none"
 
 
 def scan(
@@ -46,6 +60,13 @@ def scan(
         list[Path] | None,
         Parameter(help="Folder or file of lists that rules name; may be given several times.", negative=()),
     ] = None,
+    exceptions: Annotated[
+        list[Path] | None,
+        Parameter(help="File of exceptions; may be given several times.", negative=()),
+    ] = None,
+    platform: Annotated[
+        Platform, Parameter(help="Platform of the clusters, for what is harmless there; auto finds out.")
+    ] = Platform.AUTO,
     min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.INFORMATIONAL,
     since: Annotated[
         str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")
@@ -72,7 +93,13 @@ def scan(
         raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness scan --help; a file of that name is ./-name")
     if not paths:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
-    plan = plan_rules(rules or [], builtin=builtin_rules, classes=rule_class or [RuleClass.CORE], lists=lists or [])
+    plan = plan_rules(
+        rules or [],
+        builtin=builtin_rules,
+        classes=rule_class or [RuleClass.CORE],
+        lists=lists or [],
+        exceptions=exceptions or [],
+    )
     options = ScanOptions(
         min_severity=min_severity,
         since=_moment(since),
@@ -80,6 +107,7 @@ def scan(
         cluster=cluster,
         matches=matches,
         reveal=reveal,
+        platform=platform.value,
     )
     report = run(paths, plan, options)
     if output is None:
@@ -91,13 +119,19 @@ def scan(
         except OSError as error:
             raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
     if not quiet:
-        _say(report, output)
+        _say(report, output, is_summary_shown=format not in {Format.NDJSON, Format.CSV})
     return _exit_code(report, fail_on, strict=strict)
 
 
-def _say(report: Report, output: Path | None) -> None:
+def _say(report: Report, output: Path | None, *, is_summary_shown: bool) -> None:
     for item in report.ledger.unreadable:
         print(f"warning: {item.origin}: {item.reason}", file=sys.stderr)  # noqa: T201 - this is the front end
+    for use in report.exceptions:
+        if use.state is ExceptionState.EXPIRED:
+            print(f"warning: {use.info.origin}: the exception expired on {use.info.expires}", file=sys.stderr)  # noqa: T201
+    taken_out = sum(use.requests for use in report.exceptions)
+    if taken_out and (output is not None or not is_summary_shown):
+        print(f"{taken_out} requests taken out by exceptions", file=sys.stderr)  # noqa: T201
     if output is not None:
         ledger = report.ledger
         print(  # noqa: T201

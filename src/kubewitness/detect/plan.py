@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 # These are read at run time: a plan is written to and read from JSON by its types.
 from kubewitness.detect.rule import Correlation, FirstSeen, Unfinished  # noqa: TC001
+from kubewitness.model.exception import ExceptionInfo  # noqa: TC001
 from kubewitness.model.rule import RuleInfo  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -70,24 +71,47 @@ class PlannedRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedException:
+    """An exception whose predicate is in the passes.
+
+    Attributes:
+        info: what people read about it.
+        bits: where its answers stand, in columns `excepted_<word>`; one per table that its rules have bits in.
+        rules: the rules whose answers it changes, by number, each with the id of the rule that is meant.
+        is_active: whether its last day is still to come.
+    """
+
+    info: ExceptionInfo
+    bits: tuple[Bit, ...]
+    rules: tuple[tuple[int, str], ...]
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Pass:
     """A query over `events`.
 
     Attributes:
         table: that takes its rows: one per record read, in their order.
         columns: of the table, with their types.
+        values: what each of them is, as SQL over the last of `above`.
         kept: form and name of a field (`kept_name`) to the column that holds what is kept of its value.
         above: named queries over `events`.
-        select: query over them.
         heads_only: whether it needs no bodies.
     """
 
     table: Table
     columns: dict[str, str]
+    values: dict[str, str]
     kept: dict[str, str]
     above: tuple[tuple[str, str], ...]
-    select: str
     heads_only: bool
+
+    @property
+    def select(self) -> str:
+        """Query over the last of `above`."""
+        listed = ",\n    ".join(f"{sql} AS {name}" for name, sql in self.values.items())
+        return f"SELECT\n    {listed}\nFROM {self.above[-1][0]}"
 
     @property
     def create_sql(self) -> str:
@@ -103,11 +127,15 @@ class Plan:
         rules: the rules.
         first: over all events.
         second: over the candidates, the rows of the first whose `is_candidate` is true; None without such rules.
+        exceptions: what is taken out of the answers, once everything is read.
+        platforms: names of platforms; bit n of the first pass's column `signs` says that an event shows the n-th.
     """
 
     rules: tuple[PlannedRule, ...]
     first: Pass
     second: Pass | None
+    exceptions: tuple[PlannedException, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     def bit(self, rule_id: str) -> Bit:
         """Where the answer of a rule of single events stands."""

@@ -200,10 +200,9 @@ def _pass(
         },
         **kept_columns,
     }
-    listed = [f"{sql.replace('{matched}', mask_test(own))} AS {name}" for name, (_, sql) in columns.items()]
-    select = "SELECT\n    " + ",\n    ".join(listed) + "\nFROM judged"
     types = {name: type_ for name, (type_, _) in columns.items()}
-    return Pass(table, types, kept, above, select, heads_only)
+    values = {name: sql.replace("{matched}", mask_test(own)) for name, (_, sql) in columns.items()}
+    return Pass(table, types, values, kept, above, heads_only)
 
 
 def _count_words(places: Iterable[tuple[int, int]]) -> int:
@@ -234,12 +233,12 @@ def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, int]]) 
     for value, mask in named.items():
         if value != ABSENT:
             by_mask.setdefault(mask, []).append(value)
-    case = exp.Case(default=_bigint(anything))
+    case = exp.Case(default=bigint(anything))
     if ABSENT in named:
-        case = case.when(exp.Is(this=exp.column(column), expression=exp.null()), _bigint(named[ABSENT]))
+        case = case.when(exp.Is(this=exp.column(column), expression=exp.null()), bigint(named[ABSENT]))
     for mask, alike in by_mask.items():
-        case = case.when(exp.column(column).isin(*alike), _bigint(mask))
-    return case if case.args.get("ifs") else _bigint(anything)
+        case = case.when(exp.column(column).isin(*alike), bigint(mask))
+    return case if case.args.get("ifs") else bigint(anything)
 
 
 def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> exp.Expr:
@@ -252,13 +251,13 @@ def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> e
     by_test: dict[tuple[TraitKind, int], list[str]] = {}
     for trait, mask in sorted(masks.items()):
         by_test.setdefault((trait.kind, mask), []).append(trait.value)
-    parts: list[exp.Expr] = [_bigint(anything)]
+    parts: list[exp.Expr] = [bigint(anything)]
     for kind, tests in groupby(by_test.items(), key=lambda item: item[0][0]):
-        case = exp.Case(default=_bigint(0))
+        case = exp.Case(default=bigint(0))
         for (_, mask), names in tests:
-            case = case.when(_has_trait(kind, names), _bigint(mask), copy=False)
+            case = case.when(_has_trait(kind, names), bigint(mask), copy=False)
         parts.append(case)
-    return _any_bits(parts)
+    return any_bits(parts)
 
 
 def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expr:
@@ -295,10 +294,10 @@ def _judged(
             answers = [_answer(rule, bits[rule.info.id], shared) for rule in rules if bits[rule.info.id].word == word]
             gate = gates.get(id(rules))
             if gate and len(answers) > 1:
-                answers = [_when(_has_bits(f"gate_{gate[0]}", 1 << gate[1]), _any_bits(answers))]
+                answers = [when(_has_bits(f"gate_{gate[0]}", 1 << gate[1]), any_bits(answers))]
             parts[word] += answers
     columns = [
-        exp.alias_(_any_bits(answers) if answers else _bigint(0), f"matched_{word}", copy=False)
+        exp.alias_(any_bits(answers) if answers else bigint(0), f"matched_{word}", copy=False)
         for word, answers in enumerate(parts)
     ]
     return exp.select("*", *columns, copy=False).from_("prepared").sql(DIALECT)
@@ -306,14 +305,16 @@ def _judged(
 
 def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expr:
     assert rule.predicate is not None  # noqa: S101 - only judged rules come here
-    return _when(lower(rule.predicate, shared), _bigint(bit.mask))
+    return when(lower(rule.predicate, shared), bigint(bit.mask))
 
 
-def _when(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
-    return exp.Case(ifs=[exp.If(this=condition, true=value)], default=_bigint(0))
+def when(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
+    """The value where the condition holds, else no bit."""
+    return exp.Case(ifs=[exp.If(this=condition, true=value)], default=bigint(0))
 
 
-def _any_bits(items: Sequence[exp.Expr]) -> exp.Expr:
+def any_bits(items: Sequence[exp.Expr]) -> exp.Expr:
+    """All bits of these together."""
     result = items[0]
     for item in items[1:]:
         result = exp.BitwiseOr(this=result, expression=item)
@@ -322,12 +323,13 @@ def _any_bits(items: Sequence[exp.Expr]) -> exp.Expr:
 
 def _has_bits(column: str, mask: int) -> exp.Expr:
     return exp.NEQ(
-        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=_bigint(mask))),
-        expression=_bigint(0),
+        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=bigint(mask))),
+        expression=bigint(0),
     )
 
 
-def _bigint(value: int) -> exp.Expr:
+def bigint(value: int) -> exp.Expr:
+    """A number of the type of a column of bits."""
     return exp.Cast(this=exp.Literal.number(value), to=exp.DataType(this=exp.DataType.Type.BIGINT))
 
 

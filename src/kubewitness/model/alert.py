@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from kubewitness.model.exception import ClusterPlatform, ExceptionUse
     from kubewitness.model.ledger import Ledger
 
 
@@ -127,6 +128,8 @@ class Report:
         rules: number of rules that ran.
         remarks: sentences about what the log could not show or what was left out.
         duration_s: seconds the scan took.
+        platforms: what each cluster runs on.
+        exceptions: what is known to be harmless, and how much of it there was.
     """
 
     ledger: Ledger
@@ -138,3 +141,5 @@ class Report:
     rules: int
     remarks: tuple[str, ...]
     duration_s: float
+    platforms: tuple[ClusterPlatform, ...] = ()
+    exceptions: tuple[ExceptionUse, ...] = ()

@@ -12,6 +12,7 @@ from kubewitness.model.alert import Severity
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Alert, AlertEvent, Match, Report
+    from kubewitness.model.exception import ExceptionUse
     from kubewitness.model.ledger import Ledger, Rejection
 
 Fields = dict[str, Any]
@@ -93,8 +94,24 @@ def ledger_fields(ledger: Ledger) -> Fields:
     }
 
 
+def exception_fields(use: ExceptionUse) -> Fields:
+    """One exception and what it took out; owner and last day are null for those of a platform."""
+    return {
+        "id": use.info.id,
+        "rules": list(use.info.rules),
+        "reason": use.info.reason,
+        "owner": use.info.owner,
+        "expires": use.info.expires.isoformat() if use.info.expires else None,
+        "platform": use.info.platform,
+        "origin": use.info.origin,
+        "state": use.state.value,
+        "requests": use.requests,
+        "by_rule": use.by_rule,
+    }
+
+
 def summary_fields(report: Report) -> Fields:
-    """The answer in figures: alerts by severity, clusters, time span, rules, remarks, seconds it took."""
+    """The answer in figures: alerts by severity, clusters, time span, rules, remarks, exceptions, seconds it took."""
     by_severity = Counter(alert.severity for alert in report.alerts)
     return {
         "alerts": len(report.alerts),
@@ -104,6 +121,10 @@ def summary_fields(report: Report) -> Fields:
         "last_at": rfc3339(report.last_at),
         "rules": report.rules,
         "remarks": list(report.remarks),
+        "platforms": [
+            {"cluster": each.cluster, "platform": each.platform, "given": each.is_given} for each in report.platforms
+        ],
+        "exceptions": [exception_fields(use) for use in report.exceptions],
         "duration_s": round(report.duration_s, 3),
     }
 

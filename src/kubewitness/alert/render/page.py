@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from kubewitness.alert.render.chart import draw
 from kubewitness.alert.render.escape import visible
+from kubewitness.alert.render.exempted import platform_sentences
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS
 
@@ -64,6 +65,7 @@ def render(report: Report, out: TextIO) -> None:
         policy=f"{_POLICY}; script-src 'sha256-{digest}'",
         most_events=MOST_EVENTS if len(report.alerts) <= _MANY_ALERTS else _MOST_EVENTS_OF_MANY,
         title=_title(report),
+        platforms=list(platform_sentences(report)),
     )
     out.writelines(stream)
     out.write("\n")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kubewitness.alert.render.escape import visible
+from kubewitness.alert.render.exempted import exception_sentences, platform_sentences
 from kubewitness.model.alert import Severity
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _MOST_REJECTED = 3
 
 
 def render(report: Report, out: TextIO) -> None:
-    """Write the report as text: summary, ledger, alerts, remarks, what could not be read.
+    """Write the report as text: summary, ledger, alerts, remarks, exceptions, what could not be read.
 
     Colours go to a terminal only, and `NO_COLOR` is honoured. Lines are at most 100 columns wide, or as wide
     as a narrower terminal. Text from the log is written with its control characters made visible.
@@ -51,6 +52,10 @@ def render(report: Report, out: TextIO) -> None:
         console.print()
     for remark in report.remarks:
         _print_item(console, "note:", remark)
+    for sentence in platform_sentences(report):
+        _print_item(console, "platform:", sentence)
+    for sentence in exception_sentences(report):
+        _print_item(console, "exception:", sentence)
     _print_rejections(console, "rejected:", report.ledger.rejections, report.ledger.rejected)
     _print_rejections(console, "unreadable:", report.ledger.unreadable, len(report.ledger.unreadable))
 
