@@ -8,6 +8,7 @@ ABOUT = "Ask Kubernetes audit logs who did what, whether it was allowed, and wha
 EPILOGUE = "Short alias: kw. Data goes to stdout, everything else to stderr; NO_COLOR is honoured."
 COMMANDS = {
     "scan": ("kubewitness.cli.scan:scan", "Read audit logs in any shape and report what happened."),
+    "exceptions": ("kubewitness.cli.exceptions:app", "Check files of exceptions."),
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

@@ -26,5 +26,6 @@ app.command(
     help=COMMANDS["scan"][1],
     help_epilogue="\n\n".join(("Examples:", *(f"    {line}" for line in _SCAN_EXAMPLES))),
 )
+app.command(COMMANDS["exceptions"][0], name="exceptions", help=COMMANDS["exceptions"][1])
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])

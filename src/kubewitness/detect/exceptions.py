@@ -186,7 +186,7 @@ def names(predicate: Predicate, columns: frozenset[str]) -> bool:
             return any(names(item, columns) for item in items)
         case Or(items):
             verbs = {item.value for item in items if isinstance(item, Text) and item.field.column.name == "verb"}
-            return bool(items) and not verbs >= _ALL_VERBS and all(names(item, columns) for item in items)
+            return not verbs >= _ALL_VERBS and all(names(item, columns) for item in items)
         case Text(field, operator, value):
             is_any = value in _ANY_TEXT if operator is Operator.REGEX else not value.strip("*?")
             return field.column.name in columns and not is_any
