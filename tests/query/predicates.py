@@ -6,12 +6,14 @@ import ipaddress
 import json
 import operator
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, assert_never
 
 from hypothesis import strategies as st
 
+from kubewitness.model.event import COLUMNS
 from kubewitness.query.fields import find_field
+from kubewitness.query.lower import EXACT
 from kubewitness.query.predicate import (
     SEARCHED,
     And,
@@ -36,6 +38,7 @@ from kubewitness.query.predicate import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kubewitness.model.event import Column
     from kubewitness.query.fields import Field
 
 # Events: few values, so that rules often meet them.
@@ -249,14 +252,9 @@ predicates: st.SearchStrategy[Predicate] = st.recursive(
     max_leaves=6,
 )
 
-# The plain evaluator: what predicates mean, over the columns of one row.
+# Rows of the events table, as free as predicates allow: no column knows of another.
 
-ORDERS = {
-    Order.LESS: operator.lt,
-    Order.LESS_OR_EQUAL: operator.le,
-    Order.GREATER: operator.gt,
-    Order.GREATER_OR_EQUAL: operator.ge,
-}
+MOMENTS = [datetime.fromisoformat(time).astimezone(UTC).replace(tzinfo=None) for time in TIMES]
 
 
 def as_text(value: Any) -> str:
@@ -266,6 +264,40 @@ def as_text(value: Any) -> str:
         text = str(value)
         return text.rstrip("0") if "." in text else text
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def column_values(column: Column) -> st.SearchStrategy[Any]:
+    match column.type:
+        case "VARCHAR" if column.name in EXACT:
+            return st.sampled_from([name.lower() for name in (*VERBS, *RESOURCES, *SUBRESOURCES, "user", "bind")])
+        case "VARCHAR":
+            return st.sampled_from([*NAMES, *ADDRESSES, *URIS])
+        case "VARCHAR[]":
+            return st.lists(st.sampled_from([*NAMES, *ADDRESSES]), max_size=3)
+        case "BOOLEAN":
+            return st.booleans()
+        case "TIMESTAMP":
+            return st.sampled_from(MOMENTS)
+        case "JSON":
+            return st.one_of(bodies, sparse(note=names)).map(as_text)
+        case _:
+            return st.sampled_from([3, 80, 101, 201, 403])
+
+
+LOOKED_AT = {*(field.column.name for field in FIELDS), *SEARCHED}
+rows = st.fixed_dictionaries(
+    {column.name: absent_or(column_values(column)) for column in COLUMNS if column.name in LOOKED_AT}
+)
+
+
+# The plain evaluator: what predicates mean, over the columns of one row.
+
+ORDERS = {
+    Order.LESS: operator.lt,
+    Order.LESS_OR_EQUAL: operator.le,
+    Order.GREATER: operator.gt,
+    Order.GREATER_OR_EQUAL: operator.ge,
+}
 
 
 def texts_of(field: Field, row: Mapping[str, Any]) -> list[str]:

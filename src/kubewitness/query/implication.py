@@ -1,0 +1,333 @@
+"""What follows from a predicate: whether it can hold at all, and whether another one then holds too.
+
+The answers are proofs: `True` is certain, `False` says that nothing was shown. All choices that `or` leaves are tried.
+Two tests exclude each other when their values do: `verb = get` and `verb = list`, but not `groups = a` and
+`groups = b`, for a list may hold both.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any
+
+import re2
+
+from kubewitness.query.normal import negated, normalise
+from kubewitness.query.predicate import (
+    And,
+    Compare,
+    Exists,
+    Flag,
+    InNetwork,
+    Keyword,
+    Moment,
+    Not,
+    Number,
+    Operator,
+    Or,
+    Order,
+    Predicate,
+    Same,
+    Text,
+    TimePart,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kubewitness.query.fields import Field
+    from kubewitness.query.predicate import Leaf
+
+_MOST_STEPS = 20_000
+"""Comparisons of two tests after which a proof is given up."""
+
+
+def implies(one: Predicate, other: Predicate) -> bool:
+    """Whether every event of which `one` holds is one of which `other` holds."""
+    return is_never(And((one, Not(other))))
+
+
+def excludes(one: Predicate, other: Predicate) -> bool:
+    """Whether no event is such that both hold."""
+    return is_never(And((one, other)))
+
+
+def is_never(predicate: Predicate) -> bool:
+    """Whether the predicate holds of no event."""
+    return _Proof().closes([], [normalise(predicate)])
+
+
+def is_always(predicate: Predicate) -> bool:
+    """Whether the predicate holds of every event."""
+    return _Proof().closes([], [negated(predicate)])
+
+
+class _Proof:
+    """A search for tests that can hold together; it closes when there are none."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+
+    def closes(self, held: list[Predicate], pending: Sequence[Predicate]) -> bool:
+        """Whether `held` (single tests and their opposites) and all of `pending` cannot hold together."""
+        held = list(held)
+        todo = list(pending)
+        choices: list[tuple[Predicate, ...]] = []
+        while todo or choices:
+            while todo:
+                item = todo.pop()
+                match item:
+                    case And(items):
+                        todo += items
+                    case Or(items):
+                        choices.append(items)
+                    case _:
+                        if self._clashes(item, held):
+                            return True
+                        held.append(item)
+            # What is left of each choice, given what is held; a choice of one is none.
+            remaining: list[tuple[Predicate, ...]] = []
+            for items in choices:
+                possible = tuple(item for item in items if not self._is_out(item, held))
+                if not possible:
+                    return True
+                if len(possible) == 1:
+                    todo.append(possible[0])
+                elif not any(item in held for item in possible):
+                    remaining.append(possible)
+            choices = remaining
+            if not todo:
+                break
+        if not choices or self._left <= 0:
+            return False
+        choices.sort(key=len)
+        first, rest = choices[0], [Or(items) for items in choices[1:]]
+        return all(self.closes(held, [item, *rest]) for item in first)
+
+    def _is_out(self, item: Predicate, held: Sequence[Predicate]) -> bool:
+        match item:
+            case And(items):
+                return any(self._is_out(each, held) for each in items)
+            case Or(items):
+                return all(self._is_out(each, held) for each in items)
+            case _:
+                return self._clashes(item, held)
+
+    def _clashes(self, item: Predicate, held: Sequence[Predicate]) -> bool:
+        self._left -= len(held)
+        return self._left > 0 and any(_exclude(item, other) for other in held)
+
+
+def _exclude(one: Predicate, other: Predicate) -> bool:
+    """Whether two single tests, or their opposites, cannot both hold."""
+    match one, other:
+        case Not(), Not():
+            return False
+        case Not(item), _:
+            return _follows(other, item)  # type: ignore[arg-type] # both are single tests
+        case _, Not(item):
+            return _follows(one, item)  # type: ignore[arg-type] # same
+        case _:
+            return _are_apart(one, other)  # type: ignore[arg-type] # same
+
+
+def _follows(known: Leaf, wanted: Leaf) -> bool:
+    """Whether a test holds because another one does."""
+    if known == wanted:
+        return True
+    if isinstance(wanted, Exists):
+        return any(_is_within(field, wanted.field) for field in _fields(known))
+    if isinstance(known, Same) and isinstance(wanted, Same):
+        return _follows_same(known, wanted)
+    if isinstance(known, Keyword | Same) or isinstance(wanted, Keyword | Same) or not _is_same(known, wanted):
+        return False
+    match known, wanted:
+        case Text(), Text():
+            return _follows_text(known, wanted)
+        case Text(_, Operator.EQUALS, value), InNetwork(_, network):
+            return (address := _address(value)) is not None and address in network
+        case InNetwork(_, inner), InNetwork(_, outer):
+            return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type] # same version
+        case TimePart(_, unit), TimePart(_, other_unit) if unit is other_unit:
+            return _is_inside(known, wanted)
+        case (Number() | Compare(), Number() | Compare()) | (Moment(), Moment()):
+            return _is_inside(known, wanted)
+        case _:
+            return False
+
+
+def _are_apart(one: Leaf, other: Leaf) -> bool:
+    """Whether two tests of a field that has one value want different ones."""
+    if isinstance(one, Keyword | Same) or isinstance(other, Keyword | Same) or not _is_same(one, other):
+        return False
+    if one.field.path or one.field.column.is_list:
+        return False
+    match one, other:
+        case Text(), Text():
+            return _texts_are_apart(one, other) or _texts_are_apart(other, one)
+        case Flag(_, value), Flag(_, other_value):
+            return value is not other_value
+        case InNetwork(_, network), InNetwork(_, other_network):
+            return network.version != other_network.version or not network.overlaps(other_network)
+        case (Text(_, Operator.EQUALS, value), InNetwork(_, network)) | (
+            InNetwork(_, network),
+            Text(_, Operator.EQUALS, value),
+        ):
+            return (address := _address(value)) is not None and address not in network
+        case TimePart(_, unit), TimePart(_, other_unit) if unit is other_unit:
+            return _do_not_meet(one, other)
+        case (Number() | Compare(), Number() | Compare()) | (Moment(), Moment()):
+            return _do_not_meet(one, other)
+        case _:
+            return False
+
+
+def _fields(leaf: Leaf) -> tuple[Field, ...]:
+    match leaf:
+        case Keyword():
+            return ()
+        case Same(field, other):
+            return (field, other)
+        case _:
+            return (leaf.field,)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return bool(one.field.column.name == other.field.column.name and one.field.path == other.field.path)
+
+
+def _is_within(field: Field, outer: Field) -> bool:
+    """Whether a value of the field is a part of a value of the outer one."""
+    return field.column.name == outer.column.name and field.path[: len(outer.path)] == outer.path
+
+
+def _follows_same(known: Same, wanted: Same) -> bool:
+    if (known.field, known.other) != (wanted.field, wanted.other):
+        return False
+    return known.operator is Operator.EQUALS or wanted.operator is Operator.CONTAINS
+
+
+# Text. Both sides are compared the way the engine does: as they are, or in lower case. Which letters have another case
+# is plain for ASCII only, so nothing is shown of others.
+
+
+def _follows_text(known: Text, wanted: Text) -> bool:
+    if not (known.value + wanted.value).isascii():
+        return False
+    is_known = known.operator is Operator.EQUALS and known.cased
+    if wanted.operator is Operator.REGEX:
+        return is_known and _matches(wanted, known.value)
+    if known.operator is Operator.REGEX or (wanted.cased and not known.cased):
+        return False
+    value = known.value if wanted.cased else known.value.lower()
+    sought = wanted.value if wanted.cased else wanted.value.lower()
+    match known.operator, wanted.operator:
+        case Operator.EQUALS, _:
+            return _holds(wanted.operator, value, sought)
+        case (Operator.STARTS_WITH, Operator.STARTS_WITH):
+            return value.startswith(sought)
+        case (Operator.ENDS_WITH, Operator.ENDS_WITH):
+            return value.endswith(sought)
+        case (Operator.STARTS_WITH | Operator.ENDS_WITH | Operator.CONTAINS, Operator.CONTAINS):
+            return sought in value
+        case _:
+            return False
+
+
+def _texts_are_apart(one: Text, other: Text) -> bool:
+    if not (one.value + other.value).isascii():
+        return False
+    if other.operator is Operator.REGEX:
+        return one.operator is Operator.EQUALS and one.cased and not _matches(other, one.value)
+    is_cased = one.cased and other.cased
+    value = one.value if is_cased else one.value.lower()
+    sought = other.value if is_cased else other.value.lower()
+    match one.operator, other.operator:
+        case Operator.EQUALS, _:
+            return not _holds(other.operator, value, sought)
+        case (Operator.STARTS_WITH, Operator.STARTS_WITH):
+            return not (value.startswith(sought) or sought.startswith(value))
+        case (Operator.ENDS_WITH, Operator.ENDS_WITH):
+            return not (value.endswith(sought) or sought.endswith(value))
+        case _:
+            return False
+
+
+def _holds(operator: Operator, value: str, sought: str) -> bool:
+    match operator:
+        case Operator.EQUALS:
+            return value == sought
+        case Operator.CONTAINS:
+            return sought in value
+        case Operator.STARTS_WITH:
+            return value.startswith(sought)
+        case Operator.ENDS_WITH:
+            return value.endswith(sought)
+        case _:
+            return re.fullmatch(_expression(sought), value, re.DOTALL) is not None
+
+
+def _expression(pattern: str) -> str:
+    """A pattern of `*` and `?` as an expression of Python."""
+    wild = {"*": ".*", "?": "."}
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    return "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
+
+
+def _matches(test: Text, value: str) -> bool:
+    pattern = test.value if test.cased else f"(?i){test.value}"
+    return bool(re2.search(pattern, value))
+
+
+def _address(text: str) -> Any:
+    """The address that the engine sees in a text; None where it may see it otherwise."""
+    if ":" in text and ("." in text or "%" in text):
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return None if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped else address
+
+
+# Ranges: least and greatest value, and whether these belong to them.
+
+
+def _range(test: Any) -> tuple[Any, bool, Any, bool]:
+    match test:
+        case Number(_, value):
+            return value, True, value, True
+        case TimePart(_, _, lowest, highest):
+            return lowest, True, highest, True
+        case Compare(_, order, value) | Moment(_, order, value):
+            is_closed = order in {Order.LESS_OR_EQUAL, Order.GREATER_OR_EQUAL}
+            if order in {Order.LESS, Order.LESS_OR_EQUAL}:
+                return None, True, value, is_closed
+            return value, is_closed, None, True
+        case _:
+            raise AssertionError(test)
+
+
+def _is_inside(inner: Any, outer: Any) -> bool:
+    low, has_low, high, has_high = _range(inner)
+    outer_low, has_outer_low, outer_high, has_outer_high = _range(outer)
+    starts = outer_low is None or (
+        low is not None and (low > outer_low or (low == outer_low and has_outer_low >= has_low))
+    )
+    ends = outer_high is None or (
+        high is not None and (high < outer_high or (high == outer_high and has_outer_high >= has_high))
+    )
+    return bool(starts and ends)
+
+
+def _do_not_meet(one: Any, other: Any) -> bool:
+    return _ends_before(one, other) or _ends_before(other, one)
+
+
+def _ends_before(one: Any, other: Any) -> bool:
+    _, _, high, has_high = _range(one)
+    low, has_low, _, _ = _range(other)
+    if high is None or low is None:
+        return False
+    return bool(high < low or (high == low and not (has_high and has_low)))
