@@ -12,7 +12,8 @@ import pytest
 import kubewitness
 from kubewitness.alert.explain import unknown_placeholders
 from kubewitness.app.rule_cases import check_cases
-from kubewitness.app.rules import RuleFile, lint_rules, read_rule_files
+from kubewitness.app.rule_lint import lint_rules
+from kubewitness.app.rules import RuleFile, read_rule_files
 from kubewitness.detect.cases import FEWEST
 from kubewitness.detect.pack import Pack, load_pack
 from kubewitness.model.alert import Severity

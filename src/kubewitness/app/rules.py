@@ -1,34 +1,25 @@
-"""Rules as people handle them: list them, read one, see its SQL, find what is wrong with one's own."""
+"""Rules as people handle them: files of them, a list, one by itself."""
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.alert.explain import unknown_placeholders
 from kubewitness.detect.cases import Case, cases_path, parse_case_lists, parse_cases
-from kubewitness.detect.linking import bases_of
 from kubewitness.detect.lists import Lists, builtin_lists
 from kubewitness.detect.pack import load_pack, rule_files
 from kubewitness.detect.sigma import Documents, narrowed, parse_documents
-from kubewitness.detect.wording import describe_correlation
 from kubewitness.model.errors import RuleError, UsageError
 from kubewitness.model.rule import RuleClass
-from kubewitness.query.lower import lower
-from kubewitness.query.predicate import And, Not, Operator, Or, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from kubewitness.detect.rule import Filter, Key, Rule
+    from kubewitness.detect.rule import Filter, Rule
     from kubewitness.model.rule import RuleInfo
-    from kubewitness.query.fields import Field
-    from kubewitness.query.predicate import Predicate
 
 _BUILTIN = Path("rules")
 
@@ -79,34 +70,6 @@ class RulePage:
     file: RuleFile
     matching: tuple[Case, ...]
     passing: tuple[Case, ...]
-
-
-class IssueSeverity(StrEnum):
-    """Whether a rule cannot be used, or is likely not to do what it seems to."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Something wrong with a file of rules.
-
-    Attributes:
-        severity: how bad.
-        code: kebab-case, the same for the same kind of issue.
-        message: what is wrong.
-        path: file.
-        line: line in it, from 1; None when the file as a whole is meant.
-        hint: what to do about it.
-    """
-
-    severity: IssueSeverity
-    code: str
-    message: str
-    path: str
-    line: int | None
-    hint: str | None
 
 
 def read_rule_files(folders: Sequence[Path] = (), *, builtin: bool = True) -> list[RuleFile]:
@@ -199,7 +162,7 @@ def show_rule(rule_id: str, folders: Sequence[Path] = ()) -> RulePage:
                     tuple(case for case in cases if case.is_match),
                     tuple(case for case in cases if not case.is_match),
                 )
-    raise _no_such_rule(rule_id)
+    raise no_such_rule(rule_id)
 
 
 def rule_of(case: Case, file: RuleFile) -> Rule | None:
@@ -211,178 +174,6 @@ def rule_of(case: Case, file: RuleFile) -> Rule | None:
     return next(iter(named if case.rule_id else [*named, *alerting]), None)
 
 
-def _no_such_rule(rule_id: str) -> UsageError:
+def no_such_rule(rule_id: str) -> UsageError:
+    """The error that says so."""
     return UsageError(f"there is no rule `{rule_id}`", hint="kubewitness rules list")
-
-
-def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: str = "duckdb") -> str:
-    """What a rule asks of one event, as queries over `events`; comments say what is done with the rows.
-
-    Functions whose names begin with `kw_` are this project's own.
-
-    Args:
-        rule_id: the rule.
-        folders: where to look besides the builtin rules.
-        dialect: SQLGlot's name of an SQL dialect.
-
-    Raises:
-        UsageError: no rule has this id.
-        RuleError: a rule cannot be loaded.
-    """
-    rules = {rule.info.id: rule for rule in load_pack(folders).rules}
-    rule = rules.get(rule_id)
-    if rule is None:
-        raise _no_such_rule(rule_id)
-    bases = [rules[base] for base in rules if base in bases_of(rule_id, rules)] if rule.correlation else [rule]
-    queries = [_query(base, dialect) for base in bases]
-    return "\n".join((*remarks(rule), *queries))
-
-
-def remarks(rule: Rule) -> Iterator[str]:
-    """What a rule counts or remembers, as comments of SQL; nothing for a rule of single events."""
-    if correlation := rule.correlation:
-        yield f"-- alerts where {describe_correlation(correlation)} within {correlation.window_s} s"
-        yield f"-- among rows with the same {_names(correlation.group_by)}"
-    if first_seen := rule.first_seen:
-        learning = f" and {first_seen.learning_s} s" if first_seen.learning_s else ""
-        yield f"-- alerts where {_names(first_seen.fields)} is new after {first_seen.after} requests{learning}"
-        yield f"-- among rows with the same {_names(first_seen.by)}"
-    if rule.unfinished:
-        yield "-- alerts where the log has no end of the request"
-
-
-def _names(fields: Iterable[Field | Key]) -> str:
-    return ", ".join(field.name for field in fields) or "log"
-
-
-def _query(rule: Rule, dialect: str) -> str:
-    if rule.predicate is None:
-        return f"-- {rule.info.id} counts matches of other rules"
-    condition = lower(rule.predicate).sql(dialect, pretty=True)
-    return f"-- {rule.info.id}\nSELECT *\nFROM events\nWHERE\n" + "\n".join(
-        f"  {line}" for line in condition.splitlines()
-    )
-
-
-def lint_rules(folder: Path) -> list[Issue]:
-    """What is wrong with the rules of a folder or file, in the order of the files.
-
-    Raises:
-        UsageError: there is no such folder, or no rule in it.
-    """
-    own = read_rule_files([folder], builtin=False)
-    if not own:
-        raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
-    issues: list[Issue] = []
-    taken: dict[str, str] = {}
-    for file in own:
-        issues += _lint_file(file, taken)
-    return issues
-
-
-def is_valid(issues: Iterable[Issue]) -> bool:
-    """Whether none of the issues is an error."""
-    return all(issue.severity is not IssueSeverity.ERROR for issue in issues)
-
-
-def issue_fields(issue: Issue) -> dict[str, Any]:
-    """An issue as `rules lint --format json` shows it."""
-    return {name: getattr(issue, name) for name in ("severity", "code", "message", "path", "line", "hint")}
-
-
-def _lint_file(file: RuleFile, taken: dict[str, str]) -> Iterator[Issue]:
-    if file.error:
-        yield _issue(file, "not-loaded", file.error.message, file.error.hint)
-    elif not file.rules and not file.filters:
-        yield _issue(file, "no-rule", "the file holds no rule")
-    for rule in file.rules:
-        rule_id = rule.info.id
-        if rule_id in taken:
-            message = f"id `{rule_id}` is already taken by {taken[rule_id]}"
-            yield _issue(file, "id-taken", message, "give each rule a `name` of its own")
-        taken.setdefault(rule_id, file.path)
-        yield from _lint_rule(rule, file)
-    try:
-        file.cases()
-    except RuleError as error:
-        yield Issue(IssueSeverity.ERROR, "cases-not-loaded", error.message, file.cases_path, None, error.hint)
-
-
-def _lint_rule(rule: Rule, file: RuleFile) -> Iterator[Issue]:
-    for name in sorted(unknown_placeholders(rule.info.explain or "")):
-        message = f"`explain` names `{name}`, which no event has"
-        yield _issue(file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ...")
-    for test in _texts(rule.predicate) if rule.predicate else ():
-        if test.field.column.name == "verb" and test.operator is Operator.EQUALS:
-            yield from _lint_verb(file, test.value.lower())
-
-
-def _lint_verb(file: RuleFile, verb: str) -> Iterator[Issue]:
-    if verb not in _VERBS:
-        hint = _INSTEAD.get(verb, "verbs are those of the Kubernetes API, in lower case")
-        yield _issue(file, "verb-impossible", f"no event has the verb `{verb}`", hint, IssueSeverity.WARNING)
-
-
-# Source: apiserver RequestInfo; where there is no resource, the verb is the HTTP method in lower case.
-_VERBS = frozenset(
-    {
-        "get",
-        "list",
-        "watch",
-        "create",
-        "update",
-        "patch",
-        "delete",
-        "deletecollection",
-        "head",
-        "options",
-        "post",
-        "put",
-    }
-)
-_BY_ACTION = "an event shows it in the fact `action`, by whatever verb"
-_INSTEAD = {
-    "replace": "a replacement is recorded as `update`",
-    "edit": "an edit is recorded as `patch`",
-    "apply": "apply is recorded as `create` or `patch`",
-    **dict.fromkeys(
-        ("exec", "attach", "portforward", "proxy", "approve", "bind", "escalate", "impersonate"), _BY_ACTION
-    ),
-}
-
-
-def _texts(predicate: Predicate) -> Iterator[Text]:
-    match predicate:
-        case And(items) | Or(items):
-            for item in items:
-                yield from _texts(item)
-        case Not(item):
-            yield from _texts(item)
-        case Text():
-            yield predicate
-        case _:
-            return
-
-
-def _issue(
-    file: RuleFile,
-    code: str,
-    message: str,
-    hint: str | None = None,
-    severity: IssueSeverity = IssueSeverity.ERROR,
-) -> Issue:
-    return Issue(severity, code, message, file.path, _line(file.text, message), hint)
-
-
-def _line(text: str, message: str) -> int | None:
-    """The line that a message is about: the one it names, else the first that holds what it quotes."""
-    if named := re.search(r"\bline (\d+)", message):
-        return int(named[1])
-    quoted = re.findall(r"`([^`]+)`", message)
-    lines = text.splitlines()
-    for value in reversed(quoted):
-        word = re.compile(rf"(?<![\w.]){re.escape(value)}(?![\w.])", re.IGNORECASE)
-        for number, line in enumerate(lines, 1):
-            if word.search(line):
-                return number
-    return None

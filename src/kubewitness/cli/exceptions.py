@@ -44,7 +44,7 @@ def lint(
     """Find what is wrong with exceptions; exits with 1 when one of them cannot be used."""
     from kubewitness.alert.render.escape import visible  # noqa: PLC0415 - help must come quickly
     from kubewitness.app.exception_lint import lint_exceptions  # noqa: PLC0415
-    from kubewitness.app.rules import is_valid, issue_fields  # noqa: PLC0415
+    from kubewitness.model.issue import is_valid, issue_fields  # noqa: PLC0415
 
     issues = lint_exceptions(file, rules or (), lists or ())
     if format is Format.JSON:

@@ -204,7 +204,8 @@ def run_cases(
 @app.command(help_epilogue=_examples("lint my-rules", "lint my-rules/exec-at-night.yml --format json"))
 def lint(folder: Folder, /, *, format: Formats = Format.TABLE) -> int:  # noqa: A002
     """Find what is wrong with rules; exits with 1 when there is an error."""
-    from kubewitness.app.rules import is_valid, issue_fields, lint_rules  # noqa: PLC0415
+    from kubewitness.app.rule_lint import lint_rules  # noqa: PLC0415
+    from kubewitness.model.issue import is_valid, issue_fields  # noqa: PLC0415
 
     issues = lint_rules(folder)
     if format is Format.JSON:
@@ -229,7 +230,7 @@ def sql(
     dialect: Annotated[Dialect, Parameter(help="SQL of which engine.")] = Dialect.DUCKDB,
 ) -> None:
     """Print what a rule asks of one event, as SQL over the table of events."""
-    from kubewitness.app.rules import rule_sql  # noqa: PLC0415
+    from kubewitness.app.rule_sql import rule_sql  # noqa: PLC0415
 
     _print(rule_sql(rule_id, rules or (), dialect.value))
 
