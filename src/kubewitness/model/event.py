@@ -230,6 +230,7 @@ FACTS = _columns(
     ("unschedulable", "BOOLEAN", None, "Whether a write closes a node to new pods (cordon)"),
     ("patched_spec", "VARCHAR[]", None, "Keys of `spec` that a patch of a service, node or workload sets"),
     ("object_labels", "VARCHAR[]", None, "Labels of the written object, as `key=value`"),
+    ("patch_operations", "VARCHAR[]", None, "Operations of a JSON Patch, as `add /metadata/labels/a`"),
     ("removed_labels", "VARCHAR[]", None, "Keys of labels that a patch takes away; `*` for all"),
     ("object_annotations", "VARCHAR[]", None, "Annotations of the written object, as `key=value`"),
     ("webhook_urls", "VARCHAR[]", None, "Addresses outside the cluster that admission webhooks call"),

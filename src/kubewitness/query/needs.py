@@ -159,6 +159,7 @@ _FACTS = {
         _RBAC_FACT,
     ),
     **dict.fromkeys(["object_labels", "object_annotations"], Needs(verbs=_WRITES, subresources=_NO_SUBRESOURCE)),
+    "patch_operations": Needs(verbs=frozenset({"patch"})),
     "removed_labels": Needs(verbs=frozenset({"patch"}), subresources=_NO_SUBRESOURCE),
     **dict.fromkeys(
         ["webhook_urls", "webhook_services", "webhook_resources", "webhook_failure_policies"],

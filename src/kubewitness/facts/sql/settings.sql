@@ -18,6 +18,12 @@ SELECT
             THEN kw_pairs(kw_written(request_object, response_object, '$.metadata.labels'))
     END AS object_labels,
     CASE
+        WHEN verb = 'patch' AND starts_with(request_object, '[') THEN kw_distinct(list_transform(
+            from_json(request_object, '[{"op":"VARCHAR","path":"VARCHAR"}]'),
+            lambda operation: operation.op || ' ' || operation.path
+        ))
+    END AS patch_operations,
+    CASE
         WHEN verb = 'patch' AND subresource IS NULL AND contains(request_object, 'labels')
             THEN kw_removed_labels(request_object)
     END AS removed_labels,
