@@ -210,7 +210,7 @@ def test_the_gate_lets_through_every_event_that_has_a_fact(ask: Ask, folder: Pat
     silent = {rule.value for rule in actions if rule not in matched} | {
         rule.field.name for rule in facts if rule not in matched
     }
-    # These need an answer, a JSON Patch, an address, a time, a service account or an impersonated user, which these events have not.
+    # These need what these events have not: an answer, a JSON Patch, an address, a time, an account, a second user.
     assert silent == {
         "IMPERSONATE", "happened_at", "source_ip", "source_network", "source_is_private", "allowed",
         "succeeded", "authorized_by", "authorized_binding", "authorized_role", "actor_namespace",
