@@ -368,7 +368,9 @@ def test_lint_collects_all_errors_with_file_line_and_hint(run: Run, tmp_path: Pa
         ("d.yml", None, "not-loaded"),
     ]
     assert answer["issues"][0]["hint"] == "did you mean `objectRef.resource`?"
-    assert {tuple(issue) for issue in answer["issues"]} == {("severity", "code", "message", "path", "line", "hint")}
+    assert {tuple(issue) for issue in answer["issues"]} == {
+        ("severity", "code", "message", "path", "line", "column", "hint")
+    }
 
 
 def test_lint_warns_of_verbs_that_no_event_has(run: Run, tmp_path: Path) -> None:
