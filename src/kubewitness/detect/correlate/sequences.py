@@ -133,7 +133,8 @@ def _best(others: str, column: str, own: str, aggregate: str, frame: str) -> str
     Of the two best ones at least one is of another request, as each request is there once at a time.
     """
     return f"""
-SELECT * EXCLUDE (best, is_other), list_filter(best, lambda one: one.request <> request_key)[1].value AS {column}
+SELECT * EXCLUDE (best, is_other, other_value, other_request),
+    list_filter(best, lambda one: one.request <> request_key)[1].value AS {column}
 FROM (
     SELECT *, {aggregate}({{'value': other_value, 'request': other_request}}, 2) FILTER (is_other) OVER (
         PARTITION BY cause ORDER BY happened_at RANGE BETWEEN {frame}
