@@ -41,6 +41,7 @@ BODY_FACTS = frozenset(
     " role_ref_kind role_ref subjects service_type external_ips external_name service_selector service_ports"
     " source_ranges load_balancer_internal ingress_tls object_labels removed_labels object_annotations config_data"
     " replicas unschedulable patched_spec patch_operations webhook_urls webhook_services webhook_resources"
-    " webhook_failure_policies certificate_signer certificate_usages certificate_subject volume_node_paths".split()
+    " webhook_failure_policies certificate_signer certificate_usages certificate_subject volume_node_paths"
+    " service_accounts".split()
 )
 """Columns for which bodies must have been read."""

@@ -142,6 +142,7 @@ FACTS = _columns(
     ("actor_kind", "VARCHAR", None, "user, service_account, node, control_plane or anonymous"),
     ("actor_namespace", "VARCHAR", None, "Namespace that the actor belongs to, where it is a service account"),
     ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),
+    ("user_agent_family", "VARCHAR", None, "Program that user_agent names, without its version"),
     ("source_ip", "VARCHAR", None, "The one address that the server observed itself (the last)"),
     (
         "source_network",
@@ -241,6 +242,12 @@ FACTS = _columns(
     ("certificate_usages", "VARCHAR[]", None, "Key usages that a certificate request asks for"),
     ("certificate_subject", "VARCHAR[]", None, "Subject of a certificate request: `CN x`, `O x`"),
     ("volume_node_paths", "VARCHAR[]", None, "Paths of a node that a persistent volume stands for"),
+    (
+        "service_accounts",
+        "VARCHAR[]",
+        None,
+        "Service accounts that a request makes, binds, runs pods as or makes tokens for, by their user names",
+    ),
 )
 
 COLUMNS = (*PROVENANCE, *API, *FACTS)

@@ -15,5 +15,25 @@ SELECT
     END AS exec_command,
     CASE
         WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_container_pattern())
-    END AS exec_container
+    END AS exec_container,
+    CASE
+        WHEN resource = 'serviceaccounts' THEN kw_distinct([
+            'system:serviceaccount:' || namespace || ':' || coalesce(
+                name,
+                CASE WHEN verb = 'create' THEN coalesce(
+                    json_extract_string(response_object, '$.metadata.name'),
+                    json_extract_string(request_object, '$.metadata.name')
+                ) END
+            )
+        ])
+        WHEN resource = 'secrets' THEN kw_distinct(list_transform(
+            list_filter(object_annotations, lambda pair: starts_with(pair, 'kubernetes.io/service-account.name=')),
+            lambda pair: 'system:serviceaccount:' || namespace || ':' || split_part(pair, '=', 2)
+        ))
+        WHEN subjects IS NOT NULL THEN kw_distinct(list_transform(
+            list_filter(subjects, lambda subject: starts_with(subject, 'ServiceAccount ') AND contains(subject, '/')),
+            lambda subject: 'system:serviceaccount:' || replace(subject[16:], '/', ':')
+        ))
+        WHEN service_account IS NOT NULL THEN kw_distinct(['system:serviceaccount:' || namespace || ':' || service_account])
+    END AS service_accounts
 FROM certificates

@@ -23,6 +23,7 @@ SELECT
     CASE
         WHEN starts_with(actor, 'system:serviceaccount:') THEN nullif(split_part(actor, ':', 3), '')
     END AS actor_namespace,
+    nullif(split_part(split_part(user_agent, '/', 1), ' ', 1), '') AS user_agent_family,
     kw_network(source_ip) AS source_network,
     kw_is_private(source_ip) AS source_is_private,
     kw_path(request_uri) AS request_path,
