@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NEVER = datetime.max  # noqa: DTZ901 - times in the model are naive UTC
 
 
-def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> Alert:
+def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_before: Sequence[str] = ()) -> Alert:
     """Make one alert of one group of events.
 
     Args:
@@ -29,6 +29,7 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> 
             namespace, name, object_name, request_path, code, status_reason, allowed, authorized_by, dry_run,
             truncated, and whatever the rule's phrase names.
         count: number of requests of the group, which may be more than `events` hold.
+        known_before: of what is new, what was known before, redacted; the most frequent first.
 
     Returns:
         The alert. Its actor and cluster are None when the log does not say or when the events disagree: the
@@ -52,7 +53,8 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> 
         last_at=max(times, default=None),
         count=count,
         events=ordered,
-        explanation=explain(rule, ordered, count=count),
+        explanation=explain(rule, ordered, count=count, known_before=known_before),
+        known_before=tuple(known_before),
         next_steps=rule.next_steps,
     )
 

@@ -33,13 +33,14 @@ _LONGEST_VALUE = 160
 Details = Sequence[Mapping[str, Any]]
 
 
-def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> str:
+def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_before: Sequence[str] = ()) -> str:
     """Explain an alert in one sentence, without a full stop.
 
     Args:
         rule: the rule; its `explain` is the phrase.
         events: its events with redacted details; never changed.
         count: number of requests, which may be more than `events` hold.
+        known_before: of what is new, what was known before.
 
     Returns:
         The sentence. Text from the log stands in it as it is; who shows it must escape it for the place.
@@ -63,7 +64,8 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int) -> str:
         sentence += f" ({addresses})" if re.search(r"\bfrom\b", main) else f" from {addresses}"
     sentence += _fill(aside, details, count) if aside else ""
     sentence += f", {failure}" if failure else ""
-    return "; ".join((sentence, *_clauses(details, results, names, is_failed=failure is not None)))
+    before = [f"known before: {listed(known_before)}"] if known_before else []
+    return "; ".join((sentence, *before, *_clauses(details, results, names, is_failed=failure is not None)))
 
 
 def _split(template: str) -> tuple[str, str]:

@@ -281,6 +281,10 @@ class Redactor:
         is_secret = details.get("resource") == "secrets"
         return {column: self._redacted(column, value, is_secret=is_secret) for column, value in details.items()}
 
+    def text(self, text: str) -> str:
+        """Redact a text that may stand anywhere."""
+        return text if self.reveal else redact_text(text)
+
     def _redacted(self, column: str, value: Any, *, is_secret: bool) -> Any:
         if column in _JSON:
             return _redact_json(column, value, is_secret=is_secret)

@@ -11,7 +11,7 @@ from kubewitness.query.engine import EngineError
 from kubewitness.query.reading import reading_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kubewitness.app.parts import Part, Span
@@ -75,13 +75,23 @@ class Evidence:
         Returns:
             Values by name, without those that are null. A row is missing when its source is no longer there.
         """
+        return self.values(rows, {f'"{name}"': f'"{name}"' for name in columns})
+
+    def values(self, rows: Iterable[int], wanted: Mapping[str, str]) -> dict[int, dict[str, Any]]:
+        """Values of expressions over the events table by row, as `events` gives columns.
+
+        Args:
+            rows: rows of the table that the reading filled.
+            wanted: SQL by name.
+        """
+        listed = ", ".join(f"{sql} AS {name}" for name, sql in wanted.items())
         found: dict[int, dict[str, Any]] = {}
         spans = ((self._reading.span(row), row) for row in sorted(set(rows)))
         # Parts of one kind are read together: many small files cost as much as one.
         by_part = [(span, [row for _, row in group]) for span, group in groupby(spans, key=lambda item: item[0])]
         by_part.sort(key=lambda item: _kind(item[0].part))
         for _, group in groupby(by_part, key=lambda item: _kind(item[0].part)):
-            found |= self._read(list(group), columns)
+            found |= self._read(list(group), listed)
         return found
 
     def copy(self, wanted: Sequence[tuple[Span, Sequence[int]]]) -> Copied:
@@ -101,22 +111,21 @@ class Evidence:
         part = wanted[0][0].part
         return Copied(str(self._file), part.shape, part.cluster, order, longest)
 
-    def _read(self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+    def _read(self, wanted: list[tuple[Span, list[int]]], listed: str) -> dict[int, dict[str, Any]]:
         copied = self.copy(wanted)
-        names = ", ".join(f'"{name}"' for name in columns)
-        query = copied.query(f"SELECT {names} FROM events")  # noqa: S608 - names of columns
+        query = copied.query(f"SELECT {listed} FROM events")  # noqa: S608 - names of columns and facts about them
         try:
             events = self._engine.rows(query.sql, query.parameters)
         except EngineError:
             events = []
         if len(events) != len(copied.rows):
-            return self._read_halves(wanted, columns)
+            return self._read_halves(wanted, listed)
         return {
             row: {name: value for name, value in event.items() if value is not None}
             for row, event in zip(copied.rows, events, strict=True)
         }
 
-    def _read_halves(self, wanted: list[tuple[Span, list[int]]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+    def _read_halves(self, wanted: list[tuple[Span, list[int]]], listed: str) -> dict[int, dict[str, Any]]:
         """Read in two halves what cannot be read at once; a single row that cannot be read is missing."""
         if len(wanted) > 1:
             halves = [wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]]
@@ -125,7 +134,7 @@ class Evidence:
             if len(rows) == 1:
                 return {}
             halves = [[(span, rows[: len(rows) // 2])], [(span, rows[len(rows) // 2 :])]]
-        return self._read(halves[0], columns) | self._read(halves[1], columns)
+        return self._read(halves[0], listed) | self._read(halves[1], listed)
 
 
 def _kind(part: Part) -> tuple[str, str]:

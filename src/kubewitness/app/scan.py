@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.build import build_alert, order_alerts
 from kubewitness.alert.redact import Redactor
-from kubewitness.app.candidates import SecondPass
-from kubewitness.app.duplicates import find_cut_duplicates
-from kubewitness.app.evidence import Evidence
+from kubewitness.app.baselines import known_before, load_baseline
 from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
+from kubewitness.app.judging import judge
 from kubewitness.app.plans import plan_rules
-from kubewitness.app.reading import Reading, Target, read_sources
-from kubewitness.detect.duplicates import CREATE_DUPLICATES
 from kubewitness.detect.hits import grouped_sql, hits_sql
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
-from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
 
@@ -29,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from kubewitness.app.evidence import Evidence
+    from kubewitness.app.reading import Reading
     from kubewitness.detect.plan import Plan
 
 _DETAILED_EVENTS = 50
@@ -56,6 +54,7 @@ class ScanOptions:
         cluster: name for events whose log does not say.
         matches: whether to list every match besides the alerts.
         reveal: whether to show secrets.
+        baseline: file of what is known already.
         platform: name of the platform of all clusters; `auto` finds out, `none` is none that is known.
     """
 
@@ -66,6 +65,7 @@ class ScanOptions:
     matches: bool = False
     reveal: bool = False
     platform: str = AUTO
+    baseline: Path | None = None
 
 
 def scan(paths: Sequence[str], plan: Plan | None = None, options: ScanOptions | None = None) -> Report:
@@ -102,29 +102,12 @@ class _Scan:
         self._redactor = Redactor(reveal=options.reveal)
 
     def run(self, paths: Sequence[str], began: float) -> Report:
-        first = self._plan.first
-        self._engine.run(first.create_sql)
-        reading = Reading()
-        evidence = Evidence(self._engine, reading, self._folder)
-        second = SecondPass(self._engine, self._plan.second, reading, evidence) if self._plan.second else None
-        read_sources(
-            self._engine,
-            paths,
-            Target("staged", first.select, first.above, first.heads_only),
-            self._folder,
-            reading,
-            cluster=self._options.cluster,
-            then=second.judge if second else None,
-        )
-        if not reading.sources:
-            reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-            raise UnreadableError(
-                f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-            )
-        self._engine.run(CREATE_DUPLICATES)
-        find_cut_duplicates(self._engine, evidence)
+        judged = judge(self._engine, self._plan, paths, self._folder, cluster=self._options.cluster)
+        reading, evidence = judged.reading, judged.evidence
         clusters = find_clusters(self._engine, self._plan, evidence, self._options.platform)
         take_out(self._engine, self._plan, clusters)
+        if self._options.baseline:
+            load_baseline(self._engine, self._plan, self._options.baseline)
         for statement in hits_sql(self._plan):
             self._engine.run(statement)
         below = self._below()
@@ -139,7 +122,7 @@ class _Scan:
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
-            remarks=tuple(_remarks(reading, ledger, second.unjudged if second else 0)),
+            remarks=tuple(_remarks(reading, ledger, judged.unjudged)),
             duration_s=time.perf_counter() - began,
             platforms=platforms_of(clusters, self._options.platform),
             exceptions=exception_uses(
@@ -179,12 +162,15 @@ class _Scan:
             known = evidence.events(shown, _DETAILS) | evidence.events(rows - shown, _IDENTITY)
         else:
             known = evidence.events(rows, _DETAILS)
+        familiar = known_before(self._engine, self._plan, evidence)
         alerts: list[Alert] = []
         matches: list[Match] = []
         for group in groups:
             rule = self._plan.rules[group[0]["rule"]].info
             events = [self._event(row, known.get(row["event"], {}), reading) for row in group]
-            alerts.append(build_alert(rule, events, count=len({row["request_key"] for row in group})))
+            before = familiar.get((group[0]["rule"], group[0]["cause"]), [])
+            count = len({row["request_key"] for row in group})
+            alerts.append(build_alert(rule, events, count=count, known_before=list(map(self._redactor.text, before))))
             if self._options.matches:
                 matches += [
                     Match(

@@ -9,6 +9,7 @@ EPILOGUE = "Short alias: kw. Data goes to stdout, everything else to stderr; NO_
 COMMANDS = {
     "scan": ("kubewitness.cli.scan:scan", "Read audit logs in any shape and report what happened."),
     "exceptions": ("kubewitness.cli.exceptions:app", "Check files of exceptions."),
+    "baseline": ("kubewitness.cli.baseline:app", "Learn what actors usually do, so that a scan sees what is new."),
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

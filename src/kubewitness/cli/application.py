@@ -27,5 +27,6 @@ app.command(
     help_epilogue="\n\n".join(("Examples:", *(f"    {line}" for line in _SCAN_EXAMPLES))),
 )
 app.command(COMMANDS["exceptions"][0], name="exceptions", help=COMMANDS["exceptions"][1])
+app.command(COMMANDS["baseline"][0], name="baseline", help=COMMANDS["baseline"][1])
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])

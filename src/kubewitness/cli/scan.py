@@ -64,6 +64,9 @@ def scan(
         list[Path] | None,
         Parameter(help="File of exceptions; may be given several times.", negative=()),
     ] = None,
+    baseline: Annotated[
+        Path | None, Parameter(help="File of what is known of actors, as baseline learn writes it.")
+    ] = None,
     platform: Annotated[
         Platform, Parameter(help="Platform of the clusters, for what is harmless there; auto finds out.")
     ] = Platform.AUTO,
@@ -107,6 +110,7 @@ def scan(
         cluster=cluster,
         matches=matches,
         reveal=reveal,
+        baseline=baseline,
         platform=platform.value,
     )
     report = run(paths, plan, options)

@@ -86,6 +86,7 @@ class Alert:
         events: the events, in order of time.
         explanation: one sentence in plain words.
         next_steps: what to check next.
+        known_before: of a rule about what is new, values that were known before, the most frequent first.
     """
 
     rule_id: str
@@ -104,6 +105,7 @@ class Alert:
     events: tuple[AlertEvent, ...]
     explanation: str
     next_steps: str
+    known_before: tuple[str, ...] = ()
 
     @property
     def object(self) -> str | None:

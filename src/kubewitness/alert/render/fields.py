@@ -57,6 +57,7 @@ def alert_fields(alert: Alert) -> Fields:
         "events": [event_fields(event) for event in alert.events],
         "explanation": alert.explanation,
         "next_steps": alert.next_steps,
+        "known_before": list(alert.known_before),
     }
 
 

@@ -1,4 +1,8 @@
-"""What is new: values that a history has not shown before, neither in this log nor in a baseline."""
+"""What is new: values that a history has not shown before, neither in this log nor in a baseline.
+
+A rule may look at most of a log, so its rows are never copied: they are gone through once for the values that there
+are, once for the beginning of each history, and once for the few that are new.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from kubewitness.detect.keeping import is_several
 from kubewitness.detect.plan import Form
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kubewitness.detect.plan import Plan, PlannedRule
     from kubewitness.detect.rule import FirstSeen
 
@@ -16,23 +22,29 @@ NEWS_S = 3600
 """A new value stays new for so long, in seconds."""
 
 CREATE_KNOWN = """
--- What a baseline knows: one row per rule, history and value.
+-- What a baseline knows: one row per rule, history and value. shown: text of each field of the value.
 CREATE TEMP TABLE IF NOT EXISTS known (
-    rule INTEGER, history UBIGINT, value UBIGINT, shown VARCHAR[], requests BIGINT, first_at TIMESTAMP
+    rule INTEGER, history UBIGINT, value UBIGINT, shown VARCHAR[], events BIGINT, first_at TIMESTAMP
 )
 """
 
 CREATE_FAMILIAR = """
--- What was known when something new came: one row per rule, cause and value known before. event: one that shows it;
--- null where shown, from a baseline, says what it is.
-CREATE OR REPLACE TEMP TABLE familiar (rule INTEGER, cause UBIGINT, event BIGINT, shown VARCHAR[], requests BIGINT)
+-- What was known when something new came: one row per rule, cause and value known before. Either `shown` says what it
+-- is (see known), or `event` is one that shows it and `parts` are hashes of its fields.
+CREATE OR REPLACE TEMP TABLE familiar (
+    rule INTEGER, cause UBIGINT, event BIGINT, parts UBIGINT[], shown VARCHAR[], events BIGINT
+)
 """
 
-_MOST_FAMILIAR = 5
+_MOST_FAMILIAR = 4
+_MOST_STAGES = 3
 
 
-def sighted_rows(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> str:
-    """Query for the events that show a value: event, request_key, happened_at, history, value; a row for each value."""
+def sights(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> str:
+    """Query for the events that show a value: event, request_key, happened_at, history, value, parts.
+
+    There is a row for each value; `parts` are hashes of its fields.
+    """
     by = {f"by_{number}": (field.name, Form.HASH) for number, field in enumerate(first_seen.by)}
     shown = {
         f"value_{number}": (field.name, Form.EACH if is_several(field) else Form.HASH)
@@ -41,83 +53,85 @@ def sighted_rows(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> str:
     there = " AND ".join(f"{name} IS NOT NULL" for name in shown)
     return (
         "SELECT event, request_key, happened_at,"  # noqa: S608 - names of the plan
-        f" {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value"
+        f" {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value, [{', '.join(shown)}] AS parts"
         f" FROM ({matched_rows(plan, rule, by | shown)}) WHERE {there}"
     )
 
 
-def history_sql(hashes: list[str]) -> str:
+def history_sql(hashes: Sequence[str]) -> str:
     """Hash that says whose history it is, out of hashes of the fields; what is absent together belongs together."""
     return f"hash({', '.join(hashes) or '0'})"
 
 
-def value_sql(hashes: list[str]) -> str:
+def value_sql(hashes: Sequence[str]) -> str:
     """Hash of a value, out of hashes of its fields."""
     return hashes[0] if len(hashes) == 1 else f"hash({', '.join(hashes)})"
+
+
+def values_sql(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> str:
+    """Statement that makes the table `seen` of all values: one row per history and value, `event` the first of it."""
+    return f"""
+CREATE OR REPLACE TEMP TABLE seen AS
+SELECT
+    history, value, any_value(parts) AS parts, count(*) AS events, max(happened_at) AS last_at,
+    min({{'at': happened_at, 'request': request_key}}) AS first, arg_min(event, happened_at) AS event
+FROM ({sights(plan, rule, first_seen)})
+GROUP BY history, value
+"""  # noqa: S608 - names of the plan
 
 
 def first_sights(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> list[str]:
     """Statements that fill `remembered` with what shows a new value, for an hour from then on, and `familiar`."""
     number = plan.number(rule.info.id)
-    learning = f"INTERVAL {first_seen.learning_s} SECOND"
+    after = max(first_seen.after, 1)
+    every = sights(plan, rule, first_seen)
     return [
-        f"""
-CREATE OR REPLACE TEMP TABLE sighted AS SELECT * FROM ({sighted_rows(plan, rule, first_seen)})
-""",  # noqa: S608 - names of the plan
+        values_sql(plan, rule, first_seen),
         f"""
 CREATE OR REPLACE TEMP TABLE firsts AS
-WITH old AS (SELECT history, value, requests, first_at FROM known WHERE rule = {number}),
-old_histories AS (
-    SELECT history, sum(requests) AS requests, min(first_at) AS began_at FROM old GROUP BY history
-),
-several AS (
-    SELECT history FROM (SELECT history, value FROM sighted UNION ALL SELECT history, value FROM old)
-    GROUP BY history HAVING count(DISTINCT value) > 1
-),
-requests AS (
-    SELECT history, request_key, value, min(happened_at) AS happened_at
-    FROM sighted WHERE history IN (SELECT history FROM several)
-    GROUP BY history, request_key, value
-),
-numbered AS (
+WITH old AS (SELECT * FROM known WHERE rule = {number}),
+old_histories AS (SELECT history, sum(events) AS events, min(first_at) AS began_at FROM old GROUP BY history),
+histories AS (
     SELECT
-        *,
-        dense_rank() OVER (PARTITION BY history ORDER BY happened_at, request_key) - 1 AS earlier,
-        min(happened_at) OVER (PARTITION BY history) AS began_at
-    FROM requests
-),
-own AS (
-    SELECT history, value, min(happened_at) AS first_at, min(earlier) AS earlier, min(began_at) AS began_at
-    FROM numbered GROUP BY history, value
+        history, min(happened_at) AS began_at,
+        list_distinct(min({{'at': happened_at, 'request': request_key}}, {after * _MOST_STAGES})) AS requests
+    FROM ({every})
+    -- A history with one value has nothing new in it.
+    WHERE history IN (
+        SELECT history FROM seen GROUP BY history HAVING count(*) > 1 UNION SELECT history FROM old_histories
+    )
+    GROUP BY history
 )
-SELECT own.history, own.value, own.first_at
-FROM own LEFT JOIN old_histories USING (history)
-WHERE (own.history, own.value) NOT IN (SELECT (history, value) FROM old)
-    AND own.earlier + coalesce(old_histories.requests, 0) >= {max(first_seen.after, 1)}
-    AND own.first_at - least(own.began_at, old_histories.began_at) >= {learning}
-""",  # noqa: S608 - numbers only
+SELECT seen.history, seen.value, seen.first.at AS first_at
+FROM seen
+JOIN histories USING (history)
+LEFT JOIN old_histories USING (history)
+ANTI JOIN old ON old.history = seen.history AND old.value = seen.value
+WHERE (
+        coalesce(old_histories.events, 0) >= {after}
+        OR seen.first > list_sort(requests)[({after} - coalesce(old_histories.events, 0))::BIGINT]
+    )
+    AND seen.first.at - least(histories.began_at, old_histories.began_at) >= INTERVAL {first_seen.learning_s} SECOND
+""",  # noqa: S608 - numbers and names of the plan
         f"""
 INSERT INTO remembered
-SELECT DISTINCT {number}, sighted.event, hash(sighted.history, sighted.value)
-FROM sighted JOIN firsts USING (history, value)
-WHERE sighted.happened_at <= firsts.first_at + INTERVAL {NEWS_S} SECOND
-""",  # noqa: S608 - numbers only
+SELECT DISTINCT {number}, event, hash(history, value)
+FROM ({every}) JOIN firsts USING (history, value)
+WHERE happened_at <= first_at + INTERVAL {NEWS_S} SECOND
+""",  # noqa: S608 - numbers and names of the plan
         f"""
 INSERT INTO familiar
-WITH before AS (
+SELECT rule, cause, any_value(event), any_value(parts), any_value(shown), sum(events)
+FROM (
     SELECT
-        firsts.history, firsts.value AS new_value, sighted.value,
-        arg_min(sighted.event, sighted.happened_at) AS event,
-        NULL::VARCHAR[] AS shown, count(DISTINCT sighted.request_key) AS requests
-    FROM firsts JOIN sighted ON sighted.history = firsts.history AND sighted.happened_at < firsts.first_at
-    GROUP BY ALL
+        {number} AS rule, hash(firsts.history, firsts.value) AS cause, seen.value, seen.event, seen.parts,
+        NULL AS shown, seen.events
+    FROM firsts JOIN seen ON seen.history = firsts.history AND seen.first.at < firsts.first_at
     UNION ALL
-    SELECT firsts.history, firsts.value, known.value, NULL, known.shown, known.requests
+    SELECT {number}, hash(firsts.history, firsts.value), known.value, NULL, NULL, known.shown, known.events
     FROM firsts JOIN known ON known.rule = {number} AND known.history = firsts.history
 )
-SELECT {number}, hash(history, new_value), any_value(event), any_value(shown), sum(requests) AS requests
-FROM before
-GROUP BY history, new_value, value
-QUALIFY row_number() OVER (PARTITION BY history, new_value ORDER BY sum(requests) DESC, value) <= {_MOST_FAMILIAR}
+GROUP BY rule, cause, value
+QUALIFY row_number() OVER (PARTITION BY cause ORDER BY sum(events) DESC, value) <= {_MOST_FAMILIAR}
 """,  # noqa: S608 - numbers only
     ]
