@@ -279,3 +279,11 @@ class ActorKind(StrEnum):
     NODE = "node"
     CONTROL_PLANE = "control_plane"
     ANONYMOUS = "anonymous"
+
+
+CONTROL_PLANE_NAMES = frozenset(
+    "system:apiserver system:kube-controller-manager system:kube-scheduler system:kube-proxy"
+    " system:cloud-controller-manager aksService hcpService acsService readinessChecker eks:cloud-controller-manager"
+    " eks:k8s-metrics eks:addon-manager eks:node-manager".split()
+)
+"""Users whose `actor_kind` is control_plane; facts/sql/requests.sql has the same list."""

@@ -1,0 +1,350 @@
+"""Visibility: whether a predicate can hold of events that a policy lets be recorded.
+
+A request of a box is recorded at some level and some stages; from that follows which columns its events have. A
+predicate is then asked in three-valued logic: true, false, or open where the box leaves a value open. What is not false
+can be seen. A test of a column that is not recorded is false, as it is when a scan reads such a log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from kubewitness.facts import BODY_FACTS
+from kubewitness.model.event import CONTROL_PLANE_NAMES, ActorKind
+from kubewitness.model.recording import Level, Stage
+from kubewitness.policy.boxes import ABSENT, Box, only
+from kubewitness.policy.resources import resources_named
+from kubewitness.query.needs import NOTHING, TraitKind, needs
+from kubewitness.query.predicate import (
+    And,
+    Exists,
+    Flag,
+    InNetwork,
+    Keyword,
+    Not,
+    Number,
+    Operator,
+    Or,
+    Same,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kubewitness.policy.boxes import Values
+    from kubewitness.query.fields import Field
+    from kubewitness.query.needs import Needs
+    from kubewitness.query.predicate import Predicate
+
+LONG_RUNNING = frozenset({"exec", "attach", "portforward", "log", "proxy"})
+"""Subresources whose requests go on: they have the stage ResponseStarted, as watches do."""
+
+# Columns that are not there before the server has answered.
+_ANSWERED = frozenset(
+    "code status status_reason status_message annotations authentication_metadata succeeded allowed authorized_by"
+    " authorized_binding authorized_role impersonated_username impersonated_uid impersonated_groups impersonated_extra"
+    " impersonated".split()
+)
+_RESPONSE_ONLY = frozenset({"response_object"})
+# Facts that a request without bodies shows as well, as far as it goes.
+_WITHOUT_BODIES = frozenset({"object_name", "dry_run", "truncated"})
+_BODIES = (BODY_FACTS - _WITHOUT_BODIES) | {"request_object", "response_object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Events of some requests, by what is recorded of them.
+
+    Attributes:
+        box: the requests.
+        level: how much is recorded.
+        stage: at which stage.
+        absent: columns that the log does not have whatever is recorded: its table leaves them out.
+    """
+
+    box: Box
+    level: Level
+    stage: Stage
+    absent: frozenset[str] = frozenset()
+
+    def has(self, column: str) -> bool:
+        """Whether events can have a value in this column."""
+        if column in self.absent:
+            return False
+        if self.stage is Stage.REQUEST_RECEIVED and column in (_ANSWERED | _BODIES):
+            return False
+        if self.box.username == ABSENT and column in _WITHOUT_USER:
+            return False
+        if column in _RESPONSE_ONLY:
+            return self.level is Level.REQUEST_RESPONSE
+        return column not in _BODIES or self.level.rank >= Level.REQUEST.rank
+
+
+# A 401 has neither a user nor annotations.
+_WITHOUT_USER = frozenset(
+    "username user_uid groups user_extra impersonated_username impersonated_groups annotations authorized_by"
+    " authorized_binding authorized_role".split()
+)
+
+
+def stages_of(box: Box) -> tuple[Stage, ...]:
+    """The stages that requests of a box go through, but for a panic. Source: k8s.io/apiserver, WithAudit."""
+    if box.username == ABSENT:
+        return (Stage.RESPONSE_STARTED,)
+    may_go_on = "watch" in box.verb or any(name in box.subresource for name in LONG_RUNNING)
+    started = (Stage.RESPONSE_STARTED,) if may_go_on else ()
+    return (Stage.REQUEST_RECEIVED, *started, Stage.RESPONSE_COMPLETE)
+
+
+def possible(predicate: Predicate, recorded: Recorded) -> bool:
+    """Whether the predicate can be true of some of these events; never false when it can."""
+    return _truth(predicate, recorded) is not False
+
+
+def _truth(predicate: Predicate, recorded: Recorded) -> bool | None:
+    match predicate:
+        case And(items):
+            return _all(_truth(item, recorded) for item in items)
+        case Or(items):
+            found = _all(_opposite(_truth(item, recorded)) for item in items)
+            return _opposite(found)
+        case Not(item):
+            return _opposite(_truth(item, recorded))
+        case Keyword():
+            return None
+        case Same(field, other):
+            return None if recorded.has(field.column.name) and recorded.has(other.column.name) else False
+        case _:
+            return _leaf(predicate, recorded)
+
+
+def _all(values: Iterable[bool | None]) -> bool | None:
+    result: bool | None = True
+    for value in values:
+        if value is False:
+            return False
+        if value is None:
+            result = None
+    return result
+
+
+def _opposite(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _leaf(predicate: Predicate, recorded: Recorded) -> bool | None:
+    field: Field = predicate.field  # type: ignore[union-attr] - the others have been dealt with
+    name = field.column.name
+    if not recorded.has(name):
+        return False
+    box = recorded.box
+    need = needs_of(predicate)
+    if box_of(need).both(box) is None or not _kind_fits(need.actor_kinds, box):
+        return False
+    if name == "level":
+        return _compared(predicate, only(recorded.level.value))
+    if name == "stage":
+        return _compared(predicate, only(recorded.stage.value))
+    values = _values(name, box)
+    if values is not None:
+        return _compared(predicate, values)
+    if name in {"username", "actor"} and box.username.is_rest:
+        return _name_by_group(predicate, box)
+    if name == "groups":
+        return _group(predicate, box)
+    if name == "code" and box.username == ABSENT:
+        return predicate.value == 401 if isinstance(predicate, Number) else None  # noqa: PLR2004 - that is a 401
+    return None
+
+
+def _values(name: str, box: Box) -> Values | None:
+    match name:
+        case "verb":
+            return box.verb
+        case "resource":
+            return box.resource
+        case "api_group":
+            return box.group
+        case "subresource":
+            return box.subresource
+        case "namespace":
+            return box.namespace
+        case "name" | "object_name":
+            # A created object's name is not in the path that the policy sees.
+            return box.name if not box.name.is_rest and "" not in box.name.named else None
+        case "username" | "actor" if not box.username.is_rest:
+            return box.username
+        case _:
+            return None
+
+
+def _compared(predicate: Predicate, values: Values) -> bool | None:
+    """The test of a column that has one of these values; empty text and None are absent."""
+    if values.is_rest:
+        match predicate:
+            case Text(_, Operator.EQUALS, value):
+                return None if _fits(value, values) else False
+            case Exists():
+                return True if values.named >= {None, ""} else None
+            case _:
+                return None
+    answers = {_one(predicate, value) for value in values.named}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _fits(value: str, rest: Values) -> bool:
+    return value.lower() not in {excepted.lower() for excepted in rest.named if excepted is not None}
+
+
+def _one(predicate: Predicate, value: str | None) -> bool | None:
+    match predicate:
+        case Exists():
+            return value not in {None, ""}
+        case Text(_, operator, wanted, cased):
+            if value is None or value == "":
+                return False
+            return _text(value, operator, wanted, cased=cased)
+        case Flag() | InNetwork() | Number():
+            return None
+        case _:
+            return None
+
+
+def _text(value: str, operator: Operator, wanted: str, *, cased: bool) -> bool | None:
+    one, two = (value, wanted) if cased else (value.lower(), wanted.lower())
+    match operator:
+        case Operator.EQUALS:
+            return one == two
+        case Operator.CONTAINS:
+            return two in one
+        case Operator.STARTS_WITH:
+            return one.startswith(two)
+        case Operator.ENDS_WITH:
+            return one.endswith(two)
+        case _:
+            return None
+
+
+# Groups that say how a member's name begins. Source: kube-apiserver authenticators.
+_GROUP_PREFIXES = {
+    "system:nodes": "system:node:",
+    "system:serviceaccounts": "system:serviceaccount:",
+    "system:unauthenticated": "system:anonymous",
+}
+_KIND_PREFIXES = {
+    ActorKind.NODE: "system:node:",
+    ActorKind.SERVICE_ACCOUNT: "system:serviceaccount:",
+    ActorKind.ANONYMOUS: "system:anonymous",
+}
+
+
+def _prefix(box: Box) -> str:
+    """How every name of the box begins, as far as its groups say."""
+    for group in box.groups.inside:
+        if group in _GROUP_PREFIXES:
+            return _GROUP_PREFIXES[group]
+        if group.startswith("system:serviceaccounts:"):
+            return f"system:serviceaccount:{group.removeprefix('system:serviceaccounts:')}:"
+    return ""
+
+
+def _name_by_group(predicate: Predicate, box: Box) -> bool | None:
+    prefix = _prefix(box)
+    match predicate:
+        case Text(_, Operator.EQUALS, value):
+            lowered = value.lower()
+            if not _fits(value, box.username) or not lowered.startswith(prefix):
+                return False
+            left_out = {name for group, name in _GROUP_PREFIXES.items() if group in box.groups.outside}
+            return False if any(lowered.startswith(name) for name in left_out) else None
+        case Text(_, Operator.STARTS_WITH, value):
+            lowered = value.lower()
+            if prefix.startswith(lowered):
+                return True if prefix else None
+            return None if lowered.startswith(prefix) else False
+        case Exists():
+            return None if None in box.username else True
+        case _:
+            return None
+
+
+def _group(predicate: Predicate, box: Box) -> bool | None:
+    match predicate:
+        case Text(_, Operator.EQUALS, value):
+            if value in box.groups.inside:
+                return True
+            return False if value in box.groups.outside else None
+        case _:
+            return None
+
+
+def _kind_fits(kinds: frozenset[str] | None, box: Box) -> bool:
+    """Whether somebody of these kinds of actor can be among who sends the requests."""
+    if kinds is None:
+        return True
+    if box.username == ABSENT:
+        return "" in kinds
+    return any(_may_be(kind, box) for kind in kinds if kind)
+
+
+def _may_be(kind: str, box: Box) -> bool:
+    prefix = _KIND_PREFIXES.get(ActorKind(kind), "")
+    if not box.username.is_rest:
+        return any(kind_of(name) == kind for name in box.username.named if name)
+    known = _prefix(box)
+    if known:
+        return known.startswith(prefix) and bool(prefix)
+    return not any(_GROUP_PREFIXES[group] == prefix for group in box.groups.outside if group in _GROUP_PREFIXES)
+
+
+def kind_of(username: str) -> ActorKind:
+    """The fact `actor_kind` of a name; a test holds that the engine says the same."""
+    if username in CONTROL_PLANE_NAMES:
+        return ActorKind.CONTROL_PLANE
+    for kind, prefix in _KIND_PREFIXES.items():
+        if username == prefix or (prefix.endswith(":") and username.startswith(prefix)):
+            return kind
+    return ActorKind.USER
+
+
+@cache
+def needs_of(predicate: Predicate) -> Needs:
+    """What an event must have before the predicate can hold."""
+    return needs(predicate)
+
+
+@cache
+def box_of(need: Needs) -> Box:
+    """The requests that can have what a predicate needs, as far as verb, resource and subresource tell."""
+    if need == NOTHING:
+        return Box(verb=only())
+    box = Box()
+    if need.verbs is not None:
+        box = replace(box, verb=only(*need.verbs))
+    if need.resources is not None:
+        box = replace(box, resource=only(*(name or None for name in need.resources)))
+    if need.subresources is not None:
+        box = replace(box, subresource=only(*need.subresources))
+    return box
+
+
+@cache
+def boxes_about(predicate: Predicate) -> tuple[Box, ...]:
+    """The requests that a predicate can be about: resources that are well known are those of their own groups."""
+    box = box_of(needs_of(predicate))
+    if box.resource.is_rest:
+        return (box,)
+    by_groups: dict[frozenset[str], list[str | None]] = {}
+    for name in sorted(box.resource.named, key=str):
+        groups = frozenset(resource.group for resource in resources_named(name or "")) - _READ_ONLY_GROUPS
+        by_groups.setdefault(groups, []).append(name)
+    return tuple(
+        replace(box, resource=only(*names), group=only(*groups) if groups else box.group)
+        for groups, names in by_groups.items()
+    )
+
+
+_READ_ONLY_GROUPS = frozenset({"metrics.k8s.io"})  # has resources of the same names as others
