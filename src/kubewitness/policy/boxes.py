@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,6 +55,15 @@ class Values:
             return Values(other.named - self.named, is_rest=False)
         named = self.named - other.named if other.is_rest else self.named & other.named
         return Values(named, is_rest=False)
+
+    def either(self, other: Values) -> Values:
+        """What is in one of the sets."""
+        if self.is_rest and other.is_rest:
+            return Values(self.named & other.named)
+        if self.is_rest or other.is_rest:
+            rest, some = (self, other) if self.is_rest else (other, self)
+            return Values(rest.named - some.named)
+        return Values(self.named | other.named, is_rest=False)
 
     def without(self, other: Values) -> Values:
         """What is in this set and not in the other."""
@@ -142,7 +151,7 @@ class Box:
             return True
         # A request is for a resource or for a path, and nobody is in no group.
         is_resource = None not in self.group or None not in self.resource
-        is_path = self.group == ABSENT or self.resource == ABSENT
+        is_path = ABSENT in (self.group, self.resource)
         if is_resource and (is_path or self.path.inside):
             return True
         if self.username == ABSENT and self.groups.inside:
@@ -160,17 +169,24 @@ class Box:
         box = Box(*parts)
         return None if box.is_empty else box
 
+    def with_part(self, name: str, part: Values | Members) -> Box:
+        """The box with another set for one of its dimensions."""
+        parts: Any = {name: part}
+        return replace(self, **parts)
+
     def without(self, other: Box) -> Iterator[Box]:
         """What is in this box and not in the other, as boxes that share nothing."""
         rest = self
         for name in DIMENSIONS:
             own, taken = getattr(rest, name), getattr(other, name)
-            outside: Iterable[Values | Members] = [own.without(taken)] if isinstance(own, Values) else own.without(taken)
+            outside: Iterable[Values | Members] = (
+                [own.without(taken)] if isinstance(own, Values) else own.without(taken)
+            )
             for part in outside:
-                box = replace(rest, **{name: part})
+                box = rest.with_part(name, part)
                 if not box.is_empty:
                     yield box
-            rest = replace(rest, **{name: own.both(taken)})
+            rest = rest.with_part(name, own.both(taken))
             if rest.is_empty:
                 return
 

@@ -6,15 +6,18 @@ asked whether an event that shows it is recorded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubewitness.model.recording import Level, Stage
-from kubewitness.policy.boxes import DIMENSIONS, Members, Values, divide, only
+from kubewitness.policy.boxes import ALL_REQUESTS, divide, only
+from kubewitness.policy.boxes_text import describe
 from kubewitness.policy.evaluate import decision_of
-from kubewitness.policy.visibility import Recorded, boxes_about, possible, stages_of
+from kubewitness.policy.visibility import Recorded, boxes_about, possible, stages_of, whole_level
+from kubewitness.query.predicate import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,11 +56,12 @@ class Verdict(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why something would not be shown."""
+    """Why something would not be shown; `level_too_low_for_some`: some of the ways to do it would be."""
 
     NOT_RECORDED = "not_recorded"
     STAGE_OMITTED = "stage_omitted"
     LEVEL_TOO_LOW = "level_too_low"
+    LEVEL_TOO_LOW_FOR_SOME = "level_too_low_for_some"
     VERB_DROPPED = "verb_dropped"
     COLUMN_ABSENT = "column_absent"
 
@@ -97,12 +101,12 @@ class Coverage:
     seen_by: tuple[int | None, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Part:
     box: Box
     decision: Decision
     cause: Cause | None
-    needed: Level | None = field(default=None)
+    needed: Level | None
 
 
 def coverage(predicate: Predicate, recording: Recording) -> Coverage:
@@ -111,33 +115,79 @@ def coverage(predicate: Predicate, recording: Recording) -> Coverage:
     lost = [part for part in parts if part.cause]
     if not parts:
         return Coverage(Verdict.BLIND)
-    if not lost:
-        verdict = Verdict.COVERED
-    else:
-        verdict = Verdict.BLIND if len(lost) == len(parts) else Verdict.PARTLY
-    seen = dict.fromkeys(part.decision.rule for part in parts if not part.cause)
+    blind = [part for part in lost if part.cause is not Cause.LEVEL_TOO_LOW_FOR_SOME]
+    verdict = Verdict.BLIND if len(blind) == len(parts) else Verdict.PARTLY if lost else Verdict.COVERED
+    seen = dict.fromkeys(part.decision.rule for part in parts if part not in blind)
     return Coverage(verdict, tuple(_gaps(lost, parts)), tuple(seen))
 
 
-def needed_level(predicate: Predicate, box: Box, *, absent: frozenset[str] = frozenset()) -> Level | None:
+def needed_level(
+    predicate: Predicate, box: Box, *, absent: frozenset[str] = frozenset(), is_impersonated: bool = False
+) -> Level | None:
     """The lowest level at which an event of these requests could show the predicate; None when none does."""
+    return _needed_level(predicate, _looked_at(predicate, box), absent, is_impersonated=is_impersonated)
+
+
+@lru_cache(maxsize=50_000)
+def _needed_level(predicate: Predicate, box: Box, absent: frozenset[str], *, is_impersonated: bool) -> Level | None:
     for level in (Level.METADATA, Level.REQUEST, Level.REQUEST_RESPONSE):
-        if any(possible(predicate, Recorded(box, level, stage, absent)) for stage in stages_of(box)):
+        if _shown(predicate, Recorded(box, level, Stage.PANIC, absent, is_impersonated), stages_of(box)):
             return level
     return None
 
 
+def _looked_at(predicate: Predicate, box: Box) -> Box:
+    """The box without the dimensions that make no difference to the predicate: many boxes become one."""
+    left = _indifferent(predicate)
+    return replace(box, **{name: getattr(ALL_REQUESTS, name) for name in left}) if left else box
+
+
+@lru_cache(maxsize=4096)
+def _indifferent(predicate: Predicate) -> tuple[str, ...]:
+    columns = {field.column.name for field in fields_of(predicate)}
+    return tuple(name for name, looks in _LOOKS.items() if not columns & looks)
+
+
+_LOOKS = {
+    "group": frozenset({"api_group"}),
+    "namespace": frozenset({"namespace"}),
+    "name": frozenset({"name", "object_name"}),
+    "path": frozenset({"request_uri", "request_path"}),
+}
+"""Dimensions that only these columns depend on."""
+
+
+def whole_level_of(
+    predicate: Predicate, box: Box, *, absent: frozenset[str] = frozenset(), is_impersonated: bool = False
+) -> Level:
+    """The lowest level at which these requests show the predicate in every way in which it can be true."""
+    events = Recorded(box, Level.REQUEST_RESPONSE, Stage.RESPONSE_COMPLETE, absent, is_impersonated)
+    return whole_level(predicate, events)
+
+
+def is_about_impersonation(predicate: Predicate) -> bool:
+    """Whether only requests that act as somebody else can show the predicate."""
+    return all(needed_level(predicate, box) is None for box in boxes_about(predicate))
+
+
 def _parts(predicate: Predicate, recording: Recording) -> Iterator[_Part]:
+    # Who acts as somebody else could do everything: that is asked only of what is about it.
+    acts_as = is_about_impersonation(predicate)
     for seed in boxes_about(predicate):
         for decided in divide(recording.policy, seed):
             for box, is_dropped in _by_category(decided.box, recording):
-                needed = needed_level(predicate, box)
+                needed = needed_level(predicate, box, is_impersonated=acts_as)
                 if needed is None:
                     continue  # the predicate is not about these requests
-                if recording.absent_columns:
-                    needed = needed_level(predicate, box, absent=recording.absent_columns)
-                decision = decision_of(recording.policy, decided.rule)
-                yield _part(predicate, recording, box, decision, needed, is_dropped=is_dropped)
+                absent = recording.absent_columns
+                if absent:
+                    needed = needed_level(predicate, box, absent=absent, is_impersonated=acts_as)
+                part = _Part(box, decision_of(recording.policy, decided.rule), None, needed)
+                events = Recorded(box, part.decision.level, Stage.PANIC, absent, acts_as)
+                part.cause = Cause.VERB_DROPPED if is_dropped else _cause(predicate, part, events)
+                if part.decision.level is Level.NONE:
+                    part.cause = Cause.NOT_RECORDED
+                yield part
 
 
 def _by_category(box: Box, recording: Recording) -> Iterator[tuple[Box, bool]]:
@@ -146,37 +196,29 @@ def _by_category(box: Box, recording: Recording) -> Iterator[tuple[Box, bool]]:
         return
     dropped = only(*recording.dropped_verbs)
     for verbs, is_dropped in ((box.verb.both(dropped), True), (box.verb.without(dropped), False)):
-        part = _with_verbs(box, verbs)
+        part = replace(box, verb=verbs)
         if not part.is_empty:
             yield part, is_dropped
 
 
-def _with_verbs(box: Box, verbs: Values) -> Box:
-    values = {name: getattr(box, name) for name in DIMENSIONS} | {"verb": verbs}
-    return type(box)(**values)
+def _cause(predicate: Predicate, part: _Part, events: Recorded) -> Cause | None:
+    """Why events of this level do not show the predicate; None when some do."""
+    if part.needed is None:
+        return Cause.COLUMN_ABSENT
+    if part.needed.rank > events.level.rank:
+        return Cause.LEVEL_TOO_LOW
+    stages = [stage for stage in stages_of(part.box) if stage not in part.decision.omit_stages]
+    if not _shown(predicate, events, stages):
+        return Cause.STAGE_OMITTED
+    whole = whole_level_of(predicate, part.box, absent=events.absent, is_impersonated=events.is_impersonated)
+    if whole.rank > events.level.rank:
+        part.needed = whole
+        return Cause.LEVEL_TOO_LOW_FOR_SOME
+    return None
 
 
-def _part(
-    predicate: Predicate, recording: Recording, box: Box, decision: Decision, needed: Level | None, *, is_dropped: bool
-) -> _Part:
-    if decision.level is Level.NONE:
-        return _Part(box, decision, Cause.NOT_RECORDED, needed)
-    if is_dropped:
-        return _Part(box, decision, Cause.VERB_DROPPED)
-    if needed is None:
-        return _Part(box, decision, Cause.COLUMN_ABSENT)
-    if needed.rank > decision.level.rank:
-        return _Part(box, decision, Cause.LEVEL_TOO_LOW, needed)
-    stages = [stage for stage in stages_of(box) if stage not in decision.omit_stages]
-    if _shown(predicate, box, decision.level, stages, recording.absent_columns):
-        return _Part(box, decision, None)
-    return _Part(box, decision, Cause.STAGE_OMITTED, needed)
-
-
-def _shown(
-    predicate: Predicate, box: Box, level: Level, stages: Iterable[Stage], absent: frozenset[str]
-) -> bool:
-    return any(possible(predicate, Recorded(box, level, stage, absent)) for stage in stages)
+def _shown(predicate: Predicate, events: Recorded, stages: Iterable[Stage]) -> bool:
+    return any(possible(predicate, replace(events, stage=stage)) for stage in stages)
 
 
 def _gaps(lost: Sequence[_Part], parts: Sequence[_Part]) -> Iterator[Gap]:
@@ -196,23 +238,6 @@ def _gaps(lost: Sequence[_Part], parts: Sequence[_Part]) -> Iterator[Gap]:
 
 
 def _apart(members: Sequence[_Part], others: Sequence[_Part]) -> Iterator[tuple[str, str]]:
-    for name in DIMENSIONS:
-        own = {describe(name, getattr(part.box, name)) for part in members}
-        rest = {describe(name, getattr(part.box, name)) for part in others}
-        if own != rest and "" not in own:
-            yield name, " or ".join(sorted(own))
-
-
-def describe(dimension: str, values: Values | Members) -> str:
-    """A set of values for people; empty text for a set that says nothing."""
-    if isinstance(values, Members):
-        if values.inside:
-            return ", ".join(sorted(values.inside))
-        return f"not {', '.join(sorted(values.outside))}" if values.outside else ""
-    named = ", ".join(sorted(_NOTHING.get((dimension, value), value or "none") for value in values.named))
-    if values.is_rest:
-        return f"all but {named}" if named else ""
-    return named
-
-
-_NOTHING = {("group", ""): "core", ("group", None): "no resource", ("username", None): "nobody"}
+    own = describe([part.box for part in members])
+    rest = describe([part.box for part in others])
+    yield from ((name, text) for name, text in own.items() if rest.get(name) != text)

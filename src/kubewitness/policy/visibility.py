@@ -16,7 +16,7 @@ from kubewitness.model.event import CONTROL_PLANE_NAMES, ActorKind
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.boxes import ABSENT, Box, only
 from kubewitness.policy.resources import resources_named
-from kubewitness.query.needs import NOTHING, TraitKind, needs
+from kubewitness.query.needs import NOTHING, needs
 from kubewitness.query.predicate import (
     And,
     Exists,
@@ -29,13 +29,13 @@ from kubewitness.query.predicate import (
     Or,
     Same,
     Text,
+    fields_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kubewitness.policy.boxes import Values
-    from kubewitness.query.fields import Field
     from kubewitness.query.needs import Needs
     from kubewitness.query.predicate import Predicate
 
@@ -63,16 +63,18 @@ class Recorded:
         level: how much is recorded.
         stage: at which stage.
         absent: columns that the log does not have whatever is recorded: its table leaves them out.
+        is_impersonated: whether the requests act as somebody else: then the actor can be anybody.
     """
 
     box: Box
     level: Level
     stage: Stage
     absent: frozenset[str] = frozenset()
+    is_impersonated: bool = False
 
     def has(self, column: str) -> bool:
         """Whether events can have a value in this column."""
-        if column in self.absent:
+        if column in self.absent or (column.startswith("impersonated_") and not self.is_impersonated):
             return False
         if self.stage is Stage.REQUEST_RECEIVED and column in (_ANSWERED | _BODIES):
             return False
@@ -102,6 +104,29 @@ def stages_of(box: Box) -> tuple[Stage, ...]:
 def possible(predicate: Predicate, recorded: Recorded) -> bool:
     """Whether the predicate can be true of some of these events; never false when it can."""
     return _truth(predicate, recorded) is not False
+
+
+def whole_level(predicate: Predicate, recorded: Recorded) -> Level:
+    """The level at which none of the ways in which the predicate can be true of these events is lost.
+
+    What is looked for counts, what is excepted does not: without bodies an exception merely does not hold.
+    """
+    match predicate:
+        case And(items):
+            return _highest(whole_level(item, recorded) for item in items)
+        case Or(items):
+            return _highest(whole_level(item, recorded) for item in items if possible(item, recorded))
+        case Not() | Keyword():
+            return Level.METADATA
+        case _:
+            columns = {field.column.name for field in fields_of(predicate)}
+            if columns & _RESPONSE_ONLY:
+                return Level.REQUEST_RESPONSE
+            return Level.REQUEST if columns & _BODIES else Level.METADATA
+
+
+def _highest(levels: Iterable[Level]) -> Level:
+    return max(levels, key=lambda level: level.rank, default=Level.METADATA)
 
 
 def _truth(predicate: Predicate, recorded: Recorded) -> bool | None:
@@ -136,13 +161,16 @@ def _opposite(value: bool | None) -> bool | None:
 
 
 def _leaf(predicate: Predicate, recorded: Recorded) -> bool | None:
-    field: Field = predicate.field  # type: ignore[union-attr] - the others have been dealt with
-    name = field.column.name
+    name = next(fields_of(predicate)).column.name
     if not recorded.has(name):
         return False
     box = recorded.box
     need = needs_of(predicate)
-    if box_of(need).both(box) is None or not _kind_fits(need.actor_kinds, box):
+    if box_of(need).both(box) is None:
+        return False
+    if recorded.is_impersonated and name in {"actor", "actor_kind"}:
+        return None
+    if not _kind_fits(need.actor_kinds, box):
         return False
     if name == "level":
         return _compared(predicate, only(recorded.level.value))
