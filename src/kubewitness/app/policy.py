@@ -15,6 +15,7 @@ from kubewitness.policy.attributes import Attributes, attributes_of_event
 from kubewitness.policy.evaluate import Decision, Evaluator
 from kubewitness.policy.explain import Explanation, explain
 from kubewitness.policy.load import policy_of, read_policy
+from kubewitness.policy.recordings import PREFIX, find_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,13 +54,14 @@ class Answer:
 
 
 def load(path: Path) -> Policy:
-    """The policy in a file.
+    """The policy in a file, or a builtin one by `builtin:NAME`.
 
     Raises:
         UsageError: it cannot be read.
         PolicyError: kube-apiserver would not load it.
     """
-    return policy_of(read_policy(path), str(path))
+    name = str(path)
+    return find_recording(name).policy if name.startswith(PREFIX) else policy_of(read_policy(path), name)
 
 
 def evaluate_requests(policy: Policy, lines: Iterable[bytes]) -> Iterator[Answer]:

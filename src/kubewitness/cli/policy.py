@@ -120,6 +120,29 @@ def explain(
         _print_explanation(explanation)
 
 
+for _name, _about, _lines_shown in (
+    (
+        "coverage",
+        "Say for each detection rule whether a log under a policy could show it.",
+        ("coverage builtin:aks-kube-audit-admin --gaps", "coverage policy.yaml --rules my-rules --format json"),
+    ),
+    (
+        "diff",
+        "Say what another policy records differently, and which detections are lost and won.",
+        ("diff old.yaml new.yaml", "diff builtin:aks-kube-audit builtin:aks-kube-audit-admin"),
+    ),
+    (
+        "advise",
+        "Write the smallest policy under which the chosen detections could be shown.",
+        ("advise -o policy.yaml", "advise --keep exec-into-pod --keep C01"),
+    ),
+):
+    app.command(
+        f"kubewitness.cli.policy_coverage:{_name}", name=_name, help=_about, help_epilogue=_examples(*_lines_shown)
+    )
+app.command("kubewitness.cli.policy_coverage:builtins", name="list", help="List the builtin policies.")
+
+
 def _of_url(who: tuple[str | None, tuple[str, ...]], verb: str | None, url: str) -> Attributes:
     from kubewitness.policy.attributes import attributes_of_event, attributes_of_request  # noqa: PLC0415
 

@@ -8,14 +8,13 @@ left out before all else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kubewitness.model.recording import Level, Stage
-from kubewitness.policy.boxes import Box, Members, only
+from kubewitness.policy.boxes import Box, Members, only, rule_boxes
 from kubewitness.policy.coverage import is_about_impersonation, needed_level, whole_level_of
 from kubewitness.policy.model import GroupResources, Policy, PolicyRule
-from kubewitness.policy.resources import resources_named
 from kubewitness.policy.visibility import Recorded, boxes_about, possible, stages_of
 
 if TYPE_CHECKING:
@@ -138,8 +137,15 @@ def advise(detections: Mapping[str, Predicate], noise: Sequence[Noise] = USUAL_N
             wish.level = max(wish.level, level, key=lambda each: each.rank)
             wish.stages |= stages
             wish.names.append(name)
-    quiet = [AdvisedRule(_noise_rule(item)) for item in noise if _nobody_is_about(item, detections.values())]
-    rules = [*quiet, *_without_repetition(list(_rules(wishes)))]
+    rules = _without_repetition(_with_beginnings(list(_rules(wishes))))
+    taken = [box for advised in rules for box in rule_boxes(advised.rule)]
+    quiet = [
+        AdvisedRule(_noise_rule(item))
+        for item in noise
+        if any(box.both(other) for box in _noise_boxes(item) for other in taken)
+        and _nobody_is_about(item, detections.values())
+    ]
+    rules = [*quiet, *rules]
     if not any(_is_for_all(advised.rule) for advised in rules):
         rules.append(AdvisedRule(PolicyRule(Level.NONE)))
     return Advice(tuple(rules), tuple(impossible))
@@ -173,17 +179,13 @@ def _requests(box: Box) -> Iterator[_Requests]:
     groups = _finite(box.group) or (None,)
     for group in groups:
         for resource in resources:
-            for subresource in _subresources(resource, box.subresource):
+            for subresource in _subresources(box.subresource):
                 yield verbs, group, f"{resource}/{subresource}" if subresource else resource
 
 
-def _subresources(resource: str, wanted: Values) -> list[str]:
-    """Those that there are; the empty text for the resource itself, `*` for whatever there may be."""
-    known = resources_named(resource)
-    if known:
-        every = ("", *dict.fromkeys(name for each in known for name in each.subresources))
-        return [name for name in every if name in wanted]
-    return ["", "*"] if wanted.is_rest else sorted(name or "" for name in wanted.named)
+def _subresources(values: Values) -> list[str]:
+    """The empty text for the resource itself, `*` for whatever there may be."""
+    return ["", "*"] if values.is_rest else sorted(name or "" for name in values.named)
 
 
 def _finite(values: Values) -> tuple[str, ...]:
@@ -208,6 +210,20 @@ def _rules(wishes: Mapping[_Requests, _Wish]) -> Iterator[AdvisedRule]:
             omit_stages=() if begins else (Stage.REQUEST_RECEIVED,),
         )
         yield AdvisedRule(rule, names)
+
+
+def _with_beginnings(rules: list[AdvisedRule]) -> list[AdvisedRule]:
+    """The rules, with the beginnings of requests wherever a later rule for some of them wants these."""
+    kept: list[AdvisedRule] = []
+    begun: list[Box] = []
+    for advised in reversed(rules):
+        boxes = rule_boxes(advised.rule)
+        if not advised.rule.omit_stages:
+            begun += boxes
+        elif any(box.both(other) for box in boxes for other in begun):
+            advised = replace(advised, rule=replace(advised.rule, omit_stages=()))  # noqa: PLW2901
+        kept.insert(0, advised)
+    return kept
 
 
 def _without_repetition(rules: list[AdvisedRule]) -> list[AdvisedRule]:

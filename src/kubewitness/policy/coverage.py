@@ -207,14 +207,19 @@ def _cause(predicate: Predicate, part: _Part, events: Recorded) -> Cause | None:
         return Cause.COLUMN_ABSENT
     if part.needed.rank > events.level.rank:
         return Cause.LEVEL_TOO_LOW
-    stages = [stage for stage in stages_of(part.box) if stage not in part.decision.omit_stages]
-    if not _shown(predicate, events, stages):
-        return Cause.STAGE_OMITTED
-    whole = whole_level_of(predicate, part.box, absent=events.absent, is_impersonated=events.is_impersonated)
-    if whole.rank > events.level.rank:
+    cause, whole = _loss(predicate, replace(events, box=_looked_at(predicate, part.box)), part.decision.omit_stages)
+    if cause is Cause.LEVEL_TOO_LOW_FOR_SOME:
         part.needed = whole
-        return Cause.LEVEL_TOO_LOW_FOR_SOME
-    return None
+    return cause
+
+
+@lru_cache(maxsize=50_000)
+def _loss(predicate: Predicate, events: Recorded, omitted: frozenset[Stage]) -> tuple[Cause | None, Level]:
+    stages = [stage for stage in stages_of(events.box) if stage not in omitted]
+    whole = whole_level(predicate, replace(events, level=Level.REQUEST_RESPONSE, stage=Stage.RESPONSE_COMPLETE))
+    if not _shown(predicate, events, stages):
+        return Cause.STAGE_OMITTED, whole
+    return (Cause.LEVEL_TOO_LOW_FOR_SOME if whole.rank > events.level.rank else None), whole
 
 
 def _shown(predicate: Predicate, events: Recorded, stages: Iterable[Stage]) -> bool:

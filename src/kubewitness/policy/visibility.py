@@ -166,7 +166,7 @@ def _leaf(predicate: Predicate, recorded: Recorded) -> bool | None:
         return False
     box = recorded.box
     need = needs_of(predicate)
-    if box_of(need).both(box) is None:
+    if not _is_met(need, box):
         return False
     if recorded.is_impersonated and name in {"actor", "actor_kind"}:
         return None
@@ -201,8 +201,9 @@ def _values(name: str, box: Box) -> Values | None:
         case "namespace":
             return box.namespace
         case "name" | "object_name":
-            # A created object's name is not in the path that the policy sees.
-            return box.name if not box.name.is_rest and "" not in box.name.named else None
+            # The name of an object that is created is not in the path that the policy sees.
+            is_in_path = "create" not in box.verb or (not box.name.is_rest and "" not in box.name.named)
+            return box.name if is_in_path else None
         case "username" | "actor" if not box.username.is_rest:
             return box.username
         case _:
@@ -338,6 +339,15 @@ def kind_of(username: str) -> ActorKind:
     return ActorKind.USER
 
 
+def _is_met(need: Needs, box: Box) -> bool:
+    """Whether some request of the box can have the verb, resource and subresource that are needed."""
+    return (
+        (need.verbs is None or any(verb in box.verb for verb in need.verbs))
+        and (need.resources is None or any((name or None) in box.resource for name in need.resources))
+        and (need.subresources is None or any(name in box.subresource for name in need.subresources))
+    )
+
+
 @cache
 def needs_of(predicate: Predicate) -> Needs:
     """What an event must have before the predicate can hold."""
@@ -361,17 +371,20 @@ def box_of(need: Needs) -> Box:
 
 @cache
 def boxes_about(predicate: Predicate) -> tuple[Box, ...]:
-    """The requests that a predicate can be about: resources that are well known are those of their own groups."""
+    """The requests that a predicate can be about: well-known resources in their own groups, with what they have."""
     box = box_of(needs_of(predicate))
     if box.resource.is_rest:
         return (box,)
-    by_groups: dict[frozenset[str], list[str | None]] = {}
+    alike: dict[tuple[Values, Values], list[str | None]] = {}
     for name in sorted(box.resource.named, key=str):
-        groups = frozenset(resource.group for resource in resources_named(name or "")) - _READ_ONLY_GROUPS
-        by_groups.setdefault(groups, []).append(name)
+        known = [resource for resource in resources_named(name or "") if resource.group not in _READ_ONLY_GROUPS]
+        groups = only(*(resource.group for resource in known)) if known else box.group
+        parts = only("", *(part for resource in known for part in resource.subresources)) if known else box.subresource
+        alike.setdefault((groups, parts.both(box.subresource)), []).append(name)
     return tuple(
-        replace(box, resource=only(*names), group=only(*groups) if groups else box.group)
-        for groups, names in by_groups.items()
+        replace(box, resource=only(*names), group=groups, subresource=parts)
+        for (groups, parts), names in alike.items()
+        if not parts.is_empty
     )
 
 

@@ -1,0 +1,186 @@
+"""`kubewitness policy coverage`, `diff`, `advise` and `list`: what a policy lets detections see."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from kubewitness.cli import EXIT_MET
+from kubewitness.cli.policy import Format
+from kubewitness.model.errors import UsageError
+from kubewitness.model.rule import RuleClass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kubewitness.app.policy_coverage import Comparison, RuleCoverage
+    from kubewitness.policy.coverage import Recording
+
+_WIDTH = 100
+
+Recorded = Annotated[Path, Parameter(help="Audit policy (YAML or JSON), or builtin:NAME; see policy list.")]
+Rules = Annotated[list[Path] | None, Parameter(help="Folder or file of Sigma rules; several times.", negative=())]
+Builtin = Annotated[bool, Parameter(help="Ask for the builtin rules.")]
+Classes = Annotated[
+    list[RuleClass] | None, Parameter(name="--class", help="Noise classes of rules; all when not given.", negative=())
+]
+Printed = Annotated[Format, Parameter(name=["--format", "-f"], help="How to print it.")]
+
+
+def coverage(
+    file: Recorded,
+    /,
+    *,
+    rules: Rules = None,
+    builtin_rules: Builtin = True,
+    rule_class: Classes = None,
+    gaps: Annotated[bool, Parameter(help="Show only what is not covered whole.", negative="")] = False,
+    fail_on_blind: Annotated[bool, Parameter(help="Exit with 1 when a rule is blind.", negative="")] = False,
+    format: Printed = Format.TABLE,  # noqa: A002
+) -> int:
+    """Say for each detection rule whether a log under this policy could show what it looks for.
+
+    Decided from the policy and the rule alone: covered; partly, and for which requests not; or blind, and why.
+    """
+    from kubewitness.app.policy_coverage import cover, coverage_fields, load_recording, summary  # noqa: PLC0415
+
+    recording = load_recording(file)
+    items = cover(recording, rules or [], builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
+    shown = [item for item in items if item.coverage.verdict != "covered"] if gaps else items
+    if format is Format.JSON:
+        answer = {"summary": summary(items), "rules": [coverage_fields(item) for item in shown]}
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    else:
+        _print_coverage(recording, shown, summary(items))
+    blind = any(item.coverage.verdict == "blind" for item in items)
+    return EXIT_MET if fail_on_blind and blind else 0
+
+
+def diff(
+    old: Recorded,
+    new: Recorded,
+    /,
+    *,
+    rules: Rules = None,
+    format: Printed = Format.TABLE,  # noqa: A002
+) -> None:
+    """Say which requests are recorded in another way, and which detections are lost and won."""
+    from kubewitness.app.policy_coverage import (  # noqa: PLC0415
+        compare_recordings,
+        comparison_fields,
+        load_recording,
+    )
+
+    comparison = compare_recordings(load_recording(old), load_recording(new), rules or [])
+    if format is Format.JSON:
+        sys.stdout.write(json.dumps(comparison_fields(comparison), indent=2) + "\n")
+    else:
+        _print_comparison(comparison)
+
+
+def advise(
+    *,
+    rules: Rules = None,
+    builtin_rules: Builtin = True,
+    rule_class: Annotated[
+        list[RuleClass] | None,
+        Parameter(name="--class", help="Noise classes of rules to keep; core when not given.", negative=()),
+    ] = None,
+    keep: Annotated[
+        list[str] | None, Parameter(help="Keep only this rule, by its id or catalogue id; several times.", negative=())
+    ] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write the policy to this file.")] = None,
+) -> None:
+    """Write the smallest policy under which the chosen detections could be shown.
+
+    Each of its rules says in a comment which detections need it. Coverage of the result is checked and reported on
+    standard error.
+    """
+    from kubewitness.app.policy_coverage import advise_policy, summary  # noqa: PLC0415
+    from kubewitness.policy.advise import policy_text  # noqa: PLC0415
+
+    advised = advise_policy(
+        rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,), keep=keep or []
+    )
+    text = policy_text(advised.advice)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary(advised.coverage).items())
+    print(f"{len(advised.advice.rules)} policy rules for {len(advised.coverage)} detections: {counts}", file=sys.stderr)  # noqa: T201
+    for name in advised.advice.impossible:
+        print(f"warning: no policy could show {name}", file=sys.stderr)  # noqa: T201
+
+
+def builtins(*, format: Printed = Format.TABLE) -> None:  # noqa: A002
+    """List the policies and categories that can be named as builtin:NAME."""
+    from kubewitness.app.policy_coverage import builtin_names  # noqa: PLC0415
+
+    listed = list(builtin_names())
+    if format is Format.JSON:
+        fields = [
+            {
+                "name": f"builtin:{name}",
+                "title": each.title,
+                "about": each.about,
+                "rules": len(each.policy.rules),
+                "dropped_verbs": sorted(each.dropped_verbs),
+                "absent_columns": sorted(each.absent_columns),
+            }
+            for name, each in listed
+        ]
+        sys.stdout.write(json.dumps(fields, indent=2) + "\n")
+        return
+    for name, each in listed:
+        sys.stdout.write(f"builtin:{name}\n    {each.title}. {each.about}\n")
+
+
+def _print_coverage(recording: Recording, items: Sequence[RuleCoverage], counts: dict[str, int]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.app.policy_coverage import gap_text  # noqa: PLC0415
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    console.print(visible(recording.title) + ": " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    table = Table("VERDICT", "SEVERITY", "RULE", "WHAT IT COULD NOT SHOW", box=None, pad_edge=False, header_style="dim")
+    table.columns[2].overflow = "fold"
+    table.columns[3].overflow = "fold"
+    for item in sorted(items, key=lambda item: ("blind", "partly", "covered").index(item.coverage.verdict)):
+        texts = [visible(gap_text(gap, recording.policy)) for gap in item.coverage.gaps]
+        table.add_row(item.coverage.verdict.value, item.rule.severity.value, item.rule.id, "\n".join(_few(texts)))
+    console.print(table)
+
+
+def _few(texts: Sequence[str], most: int = 3) -> list[str]:
+    more = len(texts) - most
+    return [*texts[:most], f"and {more} more"] if more > 0 else list(texts)
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+
+    for change in comparison.changes:
+        where = "; ".join(f"{name} {value}" for name, value in change.where) or "everything else"
+        old, new = (
+            f"{each.level.value} (rule {each.rule if each.rule is not None else 'none'})"
+            for each in (change.old, change.new)
+        )
+        stages = [sorted(each.omit_stages) for each in (change.old, change.new)]
+        note = f", omits {stages[1] or 'no stage'} instead of {stages[0] or 'none'}" if stages[0] != stages[1] else ""
+        sys.stdout.write(visible(f"{old} -> {new}{note if change.old.level.rank and change.new.level.rank else ''}\n"))
+        sys.stdout.write(visible(f"    {where}") + "\n")
+    for title, items in (("detections lost", comparison.lost), ("detections won", comparison.won)):
+        sys.stdout.write(f"{title}: {len(items)}\n")
+        for rule, old, new in items:
+            sys.stdout.write(visible(f"    {rule.id}: {old.value} -> {new.value}") + "\n")
