@@ -25,6 +25,7 @@ from kubewitness.alert.render.comma_separated import COLUMNS
 from kubewitness.alert.render.escape import visible
 from kubewitness.alert.render.fields import rfc3339, to_json
 from kubewitness.alert.render.page import MOST_EVENTS
+from kubewitness.cli.scan import Format
 from kubewitness.model.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -63,17 +64,17 @@ def test_a_report_reads_as_in_its_snapshot(report: Report, name: str, file: str)
     assert rendered(report, name) == (SNAPSHOTS / file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["table", "json", "ndjson", "csv", "html"])
+@pytest.mark.parametrize("name", ["table", "json", "ndjson", "csv", "html", "sarif", "ocsf"])
 def test_no_control_character_of_the_log_gets_out(report: Report, name: str) -> None:
     assert RAW.search(rendered(report, name)) is None
 
 
-@pytest.mark.parametrize("name", ["table", "json", "ndjson", "csv", "html"])
+@pytest.mark.parametrize("name", ["table", "json", "ndjson", "csv", "html", "sarif", "ocsf"])
 def test_a_report_without_alerts_is_still_a_report(nothing: Report, name: str) -> None:
     text = rendered(nothing, name)
     if name in {"table", "html"}:
         assert "No alerts: 41 rules found nothing to report in 7 events." in text
-    if name == "ndjson":
+    if name in {"ndjson", "ocsf"}:
         assert text == ""
 
 
@@ -298,4 +299,4 @@ def test_formats_for_machines_do_not_import_what_only_people_need(name: str) -> 
 
 
 def test_formats_are_those_of_the_command_line() -> None:
-    assert list(FORMATS) == ["table", "json", "ndjson", "csv", "html"]
+    assert list(FORMATS) == [each.value for each in Format]

@@ -53,6 +53,7 @@ class ScanOptions:
         until: leave out events from here on.
         cluster: name for events whose log does not say.
         matches: whether to list every match besides the alerts.
+        detailed: whether to say of every match what its event was about, not only of those of small logs.
         reveal: whether to show secrets.
         baseline: file of what is known already.
         platform: name of the platform of all clusters; `auto` finds out, `none` is none that is known.
@@ -63,6 +64,7 @@ class ScanOptions:
     until: datetime | None = None
     cluster: str | None = None
     matches: bool = False
+    detailed: bool = False
     reveal: bool = False
     platform: str = AUTO
     baseline: Path | None = None
@@ -158,7 +160,7 @@ class _Scan:
         ]
         shown = {row["event"] for group in groups for row in group[:_DETAILED_EVENTS]}
         rows = {row["event"] for row in hits}
-        if len(rows) > _READ_AT_ONCE:
+        if len(rows) > _READ_AT_ONCE and not (self._options.matches and self._options.detailed):
             known = evidence.events(shown, _DETAILS) | evidence.events(rows - shown, _IDENTITY)
         else:
             known = evidence.events(rows, _DETAILS)
@@ -175,7 +177,7 @@ class _Scan:
                 matches += [
                     Match(
                         rule.id, rule.catalogue, rule.severity, event.audit_id, event.stage, event.source, event.line,
-                        event.at, known.get(row["event"], {}).get("actor"),
+                        event.at, known.get(row["event"], {}).get("actor"), event.details,
                     )
                     for event, row in zip(events, group, strict=True)
                 ]  # fmt: skip

@@ -28,6 +28,8 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     HTML = "html"
+    SARIF = "sarif"
+    OCSF = "ocsf"
 
 
 class Platform(StrEnum):
@@ -109,6 +111,7 @@ def scan(
         until=_moment(until),
         cluster=cluster,
         matches=matches,
+        detailed=format is Format.OCSF,
         reveal=reveal,
         baseline=baseline,
         platform=platform.value,

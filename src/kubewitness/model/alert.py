@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule matched an event. Fields are the command line contract of `scan --matches`."""
+    """A rule matched an event. Fields but the last are the command line contract of `scan --matches`.
+
+    `details` are further columns of the events table by name, as far as they were read; already redacted.
+    """
 
     rule_id: str
     catalogue: tuple[str, ...]
@@ -42,6 +45,7 @@ class Match:
     line: int | None
     at: datetime | None
     actor: str | None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Renderers: a report as a table, JSON, one JSON object per line, CSV or a page.
+"""Renderers: a report as a table, JSON, one JSON object per line, CSV, a page, SARIF or OCSF.
 
 Each renderer takes a report and a text stream and writes; it never prints and never closes the stream. A
 renderer's module is imported when it is first used, so that `json` does not pay for `table` or `html`.
@@ -38,5 +38,7 @@ FORMATS: Mapping[str, Renderer] = MappingProxyType(
         "ndjson": _lazy("json_lines"),
         "csv": _lazy("comma_separated"),
         "html": _lazy("page"),
+        "sarif": _lazy("sarif"),
+        "ocsf": _lazy("ocsf"),
     }
 )
