@@ -42,6 +42,7 @@ OUTSIDE_THE_CATALOGUE = {
     "audit-id-reused",
     "cluster-watched-by-person",
     "node-credential-in-other-hands",
+    "workload-created-by-person",
 }
 
 

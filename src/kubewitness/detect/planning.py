@@ -266,7 +266,7 @@ def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expr:
             return exp.Not(this=exp.Is(this=exp.column("impersonated_username"), expression=exp.null()))
         case TraitKind.CODE:
             return exp.In(this=exp.column("code"), expressions=[exp.Literal.number(value) for value in values])
-        case TraitKind.USERNAME | TraitKind.ACTOR:
+        case TraitKind.USERNAME | TraitKind.ACTOR | TraitKind.API_GROUP:
             folded = exp.Lower(this=exp.column(kind.value))
             return exp.In(this=folded, expressions=[exp.Literal.string(value) for value in values])
         case _:

@@ -27,11 +27,12 @@ class TraitKind(StrEnum):
     USERNAME = "username"
     ACTOR = "actor"
     IMPERSONATED = "impersonated"
+    API_GROUP = "api_group"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trait:
-    """Something rare that an event has: an error code, a certain user (in lower case), an impersonated one."""
+    """Something rare that an event has: an error code, a certain user or API group (in lower case), a second user."""
 
     kind: TraitKind
     value: str = ""
@@ -236,6 +237,8 @@ def _needs_of_value(column: str, value: str) -> Needs:
             return Needs(resources=frozenset({value}))
         case "subresource":
             return Needs(subresources=frozenset({value}))
+        case "api_group":
+            return Needs(traits=frozenset({Trait(TraitKind.API_GROUP, value)}))
         case "username":
             return Needs(traits=frozenset({Trait(TraitKind.USERNAME, value)}))
         case "actor":
