@@ -140,6 +140,12 @@ for _name, _about, _lines_shown in (
     app.command(
         f"kubewitness.cli.policy_coverage:{_name}", name=_name, help=_about, help_epilogue=_examples(*_lines_shown)
     )
+app.command(
+    "kubewitness.cli.policy_lint:lint",
+    name="lint",
+    help="Say what is wrong with a policy, and mend it.",
+    help_epilogue=_examples("lint policy.yaml", "lint policy.yaml --fix", "lint policy.yaml --format sarif"),
+)
 app.command("kubewitness.cli.policy_coverage:builtins", name="list", help="List the builtin policies.")
 
 

@@ -37,7 +37,8 @@ class Recording:
         dropped_verbs: verbs whose events never arrive: a category of a cloud's log may leave them out.
         absent_columns: columns of the events table that the log's shape has no place for.
         title: what to call it.
-        about: where that is known from.
+        about: what it holds.
+        policy_name: name of the builtin policy; empty for a policy of one's own.
     """
 
     policy: Policy
@@ -45,6 +46,7 @@ class Recording:
     absent_columns: frozenset[str] = frozenset()
     title: str = ""
     about: str = ""
+    policy_name: str = ""
 
 
 class Verdict(StrEnum):

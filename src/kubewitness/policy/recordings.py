@@ -31,6 +31,7 @@ def recordings() -> dict[str, Recording]:
             frozenset(about.get("absent_columns", ())),
             about["title"],
             about["about"],
+            about["policy"],
         )
         for name, about in listed.items()
     }

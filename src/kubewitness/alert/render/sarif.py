@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kubewitness.model.alert import Alert, AlertEvent, Report
     from kubewitness.model.ledger import Rejection
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _MOST_PLACES = 100
 """Places of one alert besides the first; a viewer shows few, and its `properties` count them all."""
 
@@ -56,7 +56,7 @@ def render(report: Report, out: TextIO) -> None:
         "columnKind": "unicodeCodePoints",
         "properties": {"summary": summary_fields(report), "ledger": ledger_fields(report.ledger)},
     }
-    out.write(to_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n")
+    out.write(to_json({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n")
 
 
 def _driver(alerts: Iterable[Alert]) -> Fields:
@@ -66,8 +66,8 @@ def _driver(alerts: Iterable[Alert]) -> Fields:
 def _rule(alert: Alert) -> Fields:
     return {
         "id": visible(alert.rule_id),
-        "shortDescription": _message(alert.title),
-        **({"help": _message(alert.next_steps)} if alert.next_steps else {}),
+        "shortDescription": message_of(alert.title),
+        **({"help": message_of(alert.next_steps)} if alert.next_steps else {}),
         "defaultConfiguration": {"level": _LEVELS[alert.severity]},
         "properties": {
             "tags": [*dict.fromkeys(("security", *alert.techniques, *alert.catalogue))],
@@ -82,7 +82,7 @@ def _result(alert: Alert, rule_index: int) -> Fields:
         "ruleId": visible(alert.rule_id),
         "ruleIndex": rule_index,
         "level": _LEVELS[alert.severity],
-        "message": _message(alert.explanation or alert.title),
+        "message": message_of(alert.explanation or alert.title),
         "locations": [_location(event, alert) for event in places[:1]],
         "relatedLocations": [_location(event) | {"id": number} for number, event in enumerate(places[1:], 1)],
         "partialFingerprints": {"cause/v1": _fingerprint(alert)},
@@ -104,7 +104,7 @@ def _result(alert: Alert, rule_index: int) -> Fields:
 
 def _location(event: AlertEvent, alert: Alert | None = None) -> Fields:
     region = {"region": {"startLine": event.line}} if event.line else {}
-    place: Fields = {"physicalLocation": {"artifactLocation": {"uri": _uri(event.source)}, **region}}
+    place: Fields = {"physicalLocation": {"artifactLocation": {"uri": uri_of(event.source)}, **region}}
     if alert and alert.objects:
         place["logicalLocations"] = [
             {"fullyQualifiedName": visible(name), "kind": "resource"} for name in alert.objects[:_MOST_PLACES]
@@ -113,17 +113,17 @@ def _location(event: AlertEvent, alert: Alert | None = None) -> Fields:
 
 
 def _remark(text: str) -> Fields:
-    return {"level": "note", "message": _message(text)}
+    return {"level": "note", "message": message_of(text)}
 
 
 def _unread(rejection: Rejection) -> Fields:
-    place: Fields = {"physicalLocation": {"artifactLocation": {"uri": _uri(rejection.origin.source)}}}
+    place: Fields = {"physicalLocation": {"artifactLocation": {"uri": uri_of(rejection.origin.source)}}}
     if rejection.origin.line:
         place["physicalLocation"]["region"] = {"startLine": rejection.origin.line}
-    return {"level": "warning", "message": _message(rejection.reason), "locations": [place]}
+    return {"level": "warning", "message": message_of(rejection.reason), "locations": [place]}
 
 
-def _uri(source: str) -> str:
+def uri_of(source: str) -> str:
     """The source as a URI reference: relative where it is, and never taken for a scheme."""
     if source == "-":
         return "stdin"
@@ -135,7 +135,8 @@ def _uri(source: str) -> str:
 _LINK = re.compile(r"\[(?=[^\[\]]*\]\()")
 
 
-def _message(text: str) -> dict[str, Any]:
+def message_of(text: str) -> dict[str, Any]:
+    """A message in which nothing is a placeholder or a link."""
     shown = visible(text).replace("{", "{{").replace("}", "}}")
     return {"text": _LINK.sub(r"\\[", shown)}
 

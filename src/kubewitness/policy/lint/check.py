@@ -31,7 +31,7 @@ class Linted:
     Attributes:
         is_valid: whether kube-apiserver would load it as it is.
         issues: worst first, then by place.
-        repaired: whether issues below errors are about the policy as it would be once repaired.
+        repaired: whether issues of rules are about the policy as it would be once repaired.
     """
 
     is_valid: bool
