@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubewitness.detect.excepting import ACTIVATE, COUNT_EXCEPTED, CREATE_ACTIVE, excepting_sql
-from kubewitness.detect.platforms import signs_sql
+from kubewitness.detect.platforms import ANY, signs_sql
 from kubewitness.model.exception import ClusterPlatform, ExceptionState, ExceptionUse
 
 if TYPE_CHECKING:
@@ -63,17 +63,24 @@ def platforms_of(clusters: Sequence[Cluster], platform: str) -> tuple[ClusterPla
     )
 
 
-def take_out(engine: Engine, plan: Plan, clusters: Sequence[Cluster]) -> None:
-    """Clear the answers of rules that exceptions take out; duplicates are known."""
+def take_out(engine: Engine, plan: Plan, clusters: Sequence[Cluster], platform: str = AUTO) -> None:
+    """Clear the answers of rules that exceptions take out; duplicates are known.
+
+    Args:
+        engine: with the answers.
+        plan: with the exceptions.
+        clusters: all clusters.
+        platform: as it was asked for; with `none` those of users alone hold.
+    """
     if not plan.exceptions:
         return
     engine.run(CREATE_ACTIVE)
     for number, exception in enumerate(plan.exceptions):
-        platform = exception.info.platform
-        if platform is None:
+        own = exception.info.platform
+        if own is None or (own == ANY and platform != NONE):
             engine.run(ACTIVATE, {"exception": number, "everywhere": True, "cluster": None})
         for cluster in clusters:
-            if platform is not None and cluster.platform == platform:
+            if own is not None and cluster.platform == own:
                 engine.run(ACTIVATE, {"exception": number, "everywhere": False, "cluster": cluster.key})
     for statement in excepting_sql(plan):
         engine.run(statement)
@@ -118,7 +125,7 @@ def exception_uses(
             dict(sorted(by_rule.get(number, {}).items())),
         )
         for number, exception in enumerate(plan.exceptions)
-        if exception.info.platform is None or exception.info.platform in seen
+        if exception.info.platform in {None, ANY, *seen}
     )
 
 

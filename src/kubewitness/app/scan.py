@@ -107,7 +107,7 @@ class _Scan:
         judged = judge(self._engine, self._plan, paths, self._folder, cluster=self._options.cluster)
         reading, evidence = judged.reading, judged.evidence
         clusters = find_clusters(self._engine, self._plan, evidence, self._options.platform)
-        take_out(self._engine, self._plan, clusters)
+        take_out(self._engine, self._plan, clusters, self._options.platform)
         if self._options.baseline:
             load_baseline(self._engine, self._plan, self._options.baseline)
         for statement in hits_sql(self._plan):

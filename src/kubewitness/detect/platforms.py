@@ -3,7 +3,7 @@
 A file of `platforms/` is one platform:
 
     title: Azure Kubernetes Service
-    signs:                      # a detection item; an event for which it holds shows the platform
+    signs:                      # a detection item; an event for which it holds shows the platform (none: any cluster)
       - cluster|contains: /managedclusters/
     exceptions:                 # as in a file of exceptions, without owner and last day
       - rule: ...
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+ANY = "any"
+"""The platform whose exceptions hold in every cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """A platform.
@@ -46,13 +50,13 @@ class Platform:
     Attributes:
         name: short name, which is also the file's.
         title: name for people.
-        signs: holds of events that show it; asked of every event, so it must be cheap.
+        signs: holds of events that show it, asked of every event; None for what holds in any cluster.
         exceptions: what is harmless on it.
     """
 
     name: str
     title: str
-    signs: Predicate
+    signs: Predicate | None
     exceptions: tuple[RuleException, ...]
 
 
@@ -78,19 +82,21 @@ def _read(path: Path, where: str) -> Platform:
         if not names(exception.predicate, SOURCES):
             raise ExceptionError("it names no source: the same identity from elsewhere is another matter", where=where)
         found.append(exception)
-    return Platform(path.stem, document["title"], parse_match(document["signs"]), tuple(found))
+    signs = parse_match(document["signs"]) if "signs" in document else None
+    return Platform(path.stem, document["title"], signs, tuple(found))
 
 
 def with_signs(plan: Plan, platforms: Sequence[Platform]) -> Plan:
     """A plan whose first pass also says, in the column `signs`, which platforms an event shows."""
-    answers = [when(lower(platform.signs), bigint(1 << place)) for place, platform in enumerate(platforms)]
-    signs = any_bits(answers).sql(DIALECT) if answers else "0"
+    shown = [(platform.name, platform.signs) for platform in platforms if platform.signs is not None]
+    answers = [when(lower(signs), bigint(1 << place)) for place, (_, signs) in enumerate(shown)]
+    answer = any_bits(answers).sql(DIALECT) if answers else "0"
     first = replace(
         plan.first,
         columns=plan.first.columns | {"signs": "INTEGER"},
-        values=plan.first.values | {"signs": signs},
+        values=plan.first.values | {"signs": answer},
     )
-    return replace(plan, first=first, platforms=tuple(platform.name for platform in platforms))
+    return replace(plan, first=first, platforms=tuple(name for name, _ in shown))
 
 
 def signs_sql(plan: Plan) -> str:

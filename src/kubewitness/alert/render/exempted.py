@@ -15,23 +15,26 @@ if TYPE_CHECKING:
 
 
 def platform_sentences(report: Report) -> Iterator[str]:
-    """What each platform found took out: one sentence per platform."""
+    """What was taken out for each platform found, and in any cluster: a sentence for each."""
     by_platform: dict[str, list[str]] = {}
     for each in report.platforms:
         if each.platform:
             by_platform.setdefault(each.platform, []).append(each.cluster or "the log")
+    is_given = any(each.is_given for each in report.platforms)
     for platform, clusters in by_platform.items():
-        own = [use for use in report.exceptions if use.info.platform == platform]
-        requests = sum(use.requests for use in own)
-        used = sum(use.state is ExceptionState.USED for use in own)
-        is_given = all(each.is_given for each in report.platforms)
-        names = [cluster.rstrip("/").rsplit("/", 1)[-1] for cluster in clusters]
-        verb = "is taken for" if is_given else "looks like"
-        yield (
-            f"{listed(names)} {verb if len(names) == 1 else verb.replace('is', 'are').replace('looks', 'look')}"
-            f" {platform}: {_count(requests, 'request')} taken out as the platform's own work"
-            f" ({used} of {_count(len(own), 'exception')})"
-        )
+        names = listed([cluster.rstrip("/").rsplit("/", 1)[-1] for cluster in clusters])
+        if is_given:
+            seems = f"{names} {'is' if len(clusters) == 1 else 'are'} taken for {platform}"
+        else:
+            seems = f"{names} {'looks' if len(clusters) == 1 else 'look'} like {platform}"
+        yield f"{seems}: {_taken_out(report, platform)} as the platform's own work"
+    if any(use.requests for use in report.exceptions if use.info.platform == "any"):
+        yield f"{_taken_out(report, 'any')} as the work of controllers that any cluster may have"
+
+
+def _taken_out(report: Report, platform: str) -> str:
+    requests = sum(use.requests for use in report.exceptions if use.info.platform == platform)
+    return f"{_count(requests, 'request')} taken out"
 
 
 def exception_sentences(report: Report) -> Iterator[str]:
