@@ -222,6 +222,16 @@ def texts() -> st.SearchStrategy[Text]:
     )
 
 
+def one_of_many() -> st.SearchStrategy[Or]:
+    """Many tests of one field, as a list of values makes them; SQL asks them at once."""
+    operators = st.sampled_from([Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH])
+    plain = st.tuples(operators, constants)
+    tests = st.lists(plain | st.tuples(st.just(Operator.LIKE), patterns), min_size=4, max_size=6)
+    return st.builds(
+        lambda field, tests: Or(tuple(Text(field, operator, value) for operator, value in tests)), fields, tests
+    )
+
+
 numeric = [field for field in FIELDS if field.path or field.column.type == "INTEGER"]
 moments = st.sampled_from([datetime(2026, 11, 17, 8), datetime(2026, 11, 17, 7, 0, 0, 500_000)])  # noqa: DTZ001 - UTC
 timed = st.sampled_from([field for field in FIELDS if field.path or field.column.type == "TIMESTAMP"])
@@ -232,6 +242,7 @@ networks = st.sampled_from(["10.0.0.0/8", "10.0.0.1/32", "0.0.0.0/0", "2001:db8:
 leaves = st.one_of(
     texts(),
     texts(),
+    one_of_many(),
     st.builds(Number, st.sampled_from(numeric), st.sampled_from([80.0, 3.0, 201.0, 403.0, 0.5])),
     st.builds(Compare, fields, st.sampled_from(Order), st.sampled_from([0.0, 4.5, 101.0, 8443.0])),
     st.builds(Moment, st.just(find_field("happened_at")), st.sampled_from(Order), moments),

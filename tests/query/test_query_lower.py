@@ -70,6 +70,12 @@ def text(name: str, value: str, operator: Operator = Operator.EQUALS, *, cased: 
     return Text(find_field(name), operator, value, cased)
 
 
+def many(name: str, parts: tuple[str, ...], last: tuple[Operator, str]) -> Or:
+    """So many tests of one field that SQL asks them at once; only the last can hold."""
+    fillers = [text(name, f"{part}{number}~", Operator.CONTAINS) for number in range(2) for part in parts]
+    return Or((*fillers, text(name, last[1], last[0])))
+
+
 BODY = "requestObject.spec.containers"
 CASES: list[tuple[str, Predicate, bool]] = [
     # text
@@ -172,6 +178,11 @@ CASES: list[tuple[str, Predicate, bool]] = [
     ("all of none", And(()), True),
     ("any of none", Or(()), False),
     ("any of several values", Or((text("verb", "get"), text("verb", "create"), text("verb", "list"))), True),
+    ("any of many patterns, by its part", many("userAgent", ("x", "Y", "z"), (Operator.CONTAINS, "V1.34")), True),
+    ("any of many patterns, by its end", many("requestURI", ("x", "Y", "z"), (Operator.ENDS_WITH, "=Kubectl")), True),
+    ("any of many patterns, an end inside", many("requestURI", ("x", "Y"), (Operator.ENDS_WITH, "shop")), False),
+    ("any of many patterns, a beginning", many("user.groups", ("x", "Y", "z"), (Operator.STARTS_WITH, "SYS")), True),
+    ("any of many patterns, none", many("userAgent", ("x.", "k.b", "z"), (Operator.LIKE, "kube?tl")), False),
     ("any of several fields", Or((text("verb", "get"), text("objectRef.name", "WEB-0"))), True),
 ]
 

@@ -73,7 +73,7 @@ SEPARATOR = "\x1f"
 """What stands around each value of a folded list."""
 
 
-def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Expr:
+def lower(predicate: Gathered, folded: Collection[str] = ()) -> exp.Expr:
     """The predicate as a boolean SQL expression; null stands for false at the top.
 
     Args:
@@ -89,6 +89,8 @@ def lower(predicate: Predicate | OneOf, folded: Collection[str] = ()) -> exp.Exp
             return exp.Not(this=exp.Coalesce(this=lower(item, folded), expressions=[exp.false()]))
         case OneOf(field, values):
             return _text(field, Operator.EQUALS, values, folded)
+        case AnyOf(field, patterns):
+            return _any_text(field, patterns, folded)
         case Text(field, operator, value, cased):
             if cased or operator is Operator.REGEX:
                 return _cased_text(predicate)
@@ -144,7 +146,7 @@ def folded_name(column: str) -> str:
     return f"folded_{column}"
 
 
-def folded_columns(predicate: Predicate | OneOf) -> Counter[str]:
+def folded_columns(predicate: Gathered) -> Counter[str]:
     """Columns that the predicate compares without regard to case, and how often."""
     match predicate:
         case And(items):
@@ -155,6 +157,8 @@ def folded_columns(predicate: Predicate | OneOf) -> Counter[str]:
             return folded_columns(item)
         case OneOf(field):
             return _folded(field)
+        case AnyOf(field):
+            return Counter() if field.column.is_list else _folded(field)
         case Text(field, operator, _, cased):
             return Counter() if cased or operator is Operator.REGEX else _folded(field)
         case _:
@@ -174,20 +178,45 @@ class OneOf:
     values: tuple[str, ...]
 
 
-def _gathered(items: Sequence[Predicate]) -> list[Predicate | OneOf]:
-    """Items of an Or, with the equal-to tests of one field made into one."""
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """A text that fits one of many patterns, whatever the case: one regular expression is cheaper than many tests.
+
+    Attributes:
+        field: whose text.
+        patterns: operator and value of each.
+    """
+
+    field: Field
+    patterns: tuple[tuple[Operator, str], ...]
+
+
+Gathered = Predicate | OneOf | AnyOf
+
+_FEWEST_PATTERNS = 4
+"""Tests of one field from which on one regular expression is cheaper."""
+
+
+def _gathered(items: Sequence[Predicate]) -> list[Gathered]:
+    """Items of an Or, with the equal-to tests of one field made into one, and its many patterns, too."""
     values: dict[Field, list[str]] = {}
-    rest: list[Predicate | OneOf] = []
+    patterns: dict[Field, list[Text]] = {}
+    rest: list[Gathered] = []
     for item in items:
         match item:
             case Text(field, Operator.EQUALS, value, False):
                 values.setdefault(field, []).append(value)
+            case Text(field, operator, _, False) if operator is not Operator.REGEX and field.column.name not in EXACT:
+                patterns.setdefault(field, []).append(item)
             case _:
                 rest.append(item)
+    for field, several in patterns.items():
+        many = len(several) >= _FEWEST_PATTERNS
+        rest += [AnyOf(field, tuple((test.operator, test.value) for test in several))] if many else several
     return [*(OneOf(field, tuple(dict.fromkeys(several))) for field, several in values.items()), *rest]
 
 
-def _cost(predicate: Predicate | OneOf) -> int:
+def _cost(predicate: Gathered) -> int:
     """About how dear a test is, so that the cheap ones come first: comparing, folding, patterns, bodies."""
     match predicate:
         case And(items) | Or(items):
@@ -196,7 +225,7 @@ def _cost(predicate: Predicate | OneOf) -> int:
             return _cost(item)
         case Keyword():
             return 9
-        case Text(field, Operator.REGEX | Operator.LIKE, _, _) | InNetwork(field, _):
+        case Text(field, Operator.REGEX | Operator.LIKE, _, _) | AnyOf(field) | InNetwork(field, _):
             return 9 if field.path else 3 + field.column.is_list
         case Text(field) | OneOf(field):
             return 9 if field.path else 0 if field.column.name in EXACT else 1 + 2 * field.column.is_list
@@ -242,6 +271,27 @@ def _text(field: Field, operator: Operator, values: Sequence[str], folded: Colle
     behind = SEPARATOR if operator in {Operator.EQUALS, Operator.ENDS_WITH} else ""
     found = [_compare(plain.copy(), Operator.CONTAINS, _literal(before + value + behind)) for value in lowered]
     return _joined(exp.Or, found, exp.false())
+
+
+def _any_text(field: Field, patterns: Sequence[tuple[Operator, str]], folded: Collection[str]) -> exp.Expr:
+    regex = _literal("(?s)" + "|".join(_regex_for(operator, value.lower()) for operator, value in patterns))
+    if field.column.name in folded and not field.column.is_list and not field.path:
+        return exp.RegexpLike(this=exp.column(folded_name(field.column.name)), expression=regex)
+    return _each(
+        field, lambda item: exp.RegexpLike(this=exp.Lower(this=_as_text(field, item)), expression=regex.copy())
+    )
+
+
+def _regex_for(operator: Operator, value: str) -> str:
+    match operator:
+        case Operator.CONTAINS:
+            return _quote(value)
+        case Operator.STARTS_WITH:
+            return "^" + _quote(value)
+        case Operator.ENDS_WITH:
+            return _quote(value) + r"\z"
+        case _:
+            return rf"^{_regex_of(_parts(value))}\z"
 
 
 def _is_one(item: exp.Expr, operator: Operator, values: Sequence[str]) -> exp.Expr:
