@@ -55,7 +55,7 @@ def coverage(
         answer = {"summary": summary(items), "rules": [coverage_fields(item) for item in shown]}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
-        _print_coverage(recording, shown, summary(items))
+        print_coverage(recording, shown, items)
     blind = any(item.coverage.verdict == "blind" for item in items)
     return EXIT_MET if fail_on_blind and blind else 0
 
@@ -143,13 +143,21 @@ def builtins(*, format: Printed = Format.TABLE) -> None:  # noqa: A002
         sys.stdout.write(f"builtin:{name}\n    {each.title}. {each.about}\n")
 
 
-def _print_coverage(recording: Recording, items: Sequence[RuleCoverage], counts: dict[str, int]) -> None:
+def print_coverage(recording: Recording, items: Sequence[RuleCoverage], whole: Sequence[RuleCoverage]) -> None:
+    """Print a table.
+
+    Args:
+        recording: what is recorded.
+        items: rules to list.
+        whole: rules to count.
+    """
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     from kubewitness.alert.render.escape import visible  # noqa: PLC0415
-    from kubewitness.app.policy_coverage import gap_text  # noqa: PLC0415
+    from kubewitness.app.policy_coverage import gap_text, summary  # noqa: PLC0415
 
+    counts = summary(whole)
     console = Console(markup=False, highlight=False, emoji=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
     console.print(visible(recording.title) + ": " + ", ".join(f"{count} {name}" for name, count in counts.items()))
