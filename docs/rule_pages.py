@@ -44,7 +44,8 @@ kubewitness rules list --format navigator -o layer.json
 ```
 """
 _FEEDS_ARE = """\
-Derived from the rule's condition and the fixed audit policies of these platforms.
+Derived from the rule's condition and the fixed audit policies of these platforms. Of a policy of your own,
+`kubewitness policy coverage FILE` tells the same in detail.
 """
 _FAMILIES = {
     "access": "Access: who comes in, from where, and who is turned away",
