@@ -14,6 +14,7 @@ from kubewitness.app.rules import RulePage, read_rule_files, rule_of
 from kubewitness.detect.cases import example_of
 from kubewitness.detect.catalogue import FAMILIES as CATALOGUE_FAMILIES
 from kubewitness.detect.catalogue import entries
+from kubewitness.detect.kusto import gap
 from kubewitness.model.event import BY_NAME
 from kubewitness.model.rule import RuleClass, RuleInfo
 
@@ -43,6 +44,10 @@ same for rules of your own. The ATT&CK techniques of all rules, as a layer for M
 kubewitness rules list --format navigator -o layer.json
 ```
 """
+_EXPORT_IS = """\
+How it is done: [use the rules elsewhere](../how-to/use-rules-elsewhere.md). A rule becomes KQL if it looks at one
+event, and only at columns that the pipeline can make of the table AKSAudit.
+"""
 _FEEDS_ARE = """\
 Derived from the rule's condition and the fixed audit policies of these platforms. Of a policy of your own,
 `kubewitness policy coverage FILE` tells the same in detail.
@@ -67,6 +72,7 @@ def rule_pages(reference: Path) -> dict[Path, str]:
     names = entries()
     return {
         reference / "rules.md": _index([page.rule.info for page in pages]),
+        reference / "sigma-export.md": _export(pages),
         **{reference / FOLDER / f"{page.rule.info.id}.md": _page(page, feeding, names) for page in pages},
     }
 
@@ -130,6 +136,24 @@ def _covered_by(entry: dict[str, Any]) -> str:
     if entry["rules"]:
         return ", ".join(map(_link, entry["rules"]))
     return f"no audit log shows it: {entry['outside']}" if entry["outside"] else "none"
+
+
+def _export(pages: Sequence[RulePage]) -> str:
+    """Which rules become KQL, and why the others do not."""
+    gaps = {page.rule.info.id: gap(page.rule) for page in pages}
+    able = [rule_id for rule_id, reason in gaps.items() if reason is None]
+    rows = [[_link(rule_id), reason] for rule_id, reason in sorted(gaps.items()) if reason]
+    return "\n".join(
+        [
+            _NOTE,
+            "# Rules as KQL\n",
+            _EXPORT_IS,
+            f"{len(able)} of {len(pages)} rules become KQL:\n",
+            ", ".join(map(_link, sorted(able))) + "\n",
+            "## Rules that do not\n",
+            table(["Rule", "Why"], rows),
+        ]
+    )
 
 
 def _link(rule_id: str) -> str:

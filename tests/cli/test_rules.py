@@ -169,6 +169,13 @@ def test_a_list_that_cannot_be_written_is_wrong_usage(run: Run, tmp_path: Path) 
     assert "cannot be written" in err
 
 
+def test_the_pipeline_holds_ones_own_lists(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "decoys.txt").write_text("bait # nobody needs it\n", encoding="utf-8")
+    code, out, _ = run("pipeline", "--lists", tmp_path)
+    assert code == 0
+    assert yaml.safe_load(out)["vars"]["decoys"] == ["bait"]
+
+
 def test_show_yaml_prints_the_file_as_it_is(run: Run, tmp_path: Path) -> None:
     write(tmp_path, "secrets-at-night", NIGHT)
     assert run("show", "secrets-at-night", "--rules", tmp_path, "--yaml")[1] == NIGHT
@@ -397,7 +404,7 @@ def test_a_folder_that_is_not_there_or_empty_is_wrong_usage(run: Run, command: s
         assert str(folder) in err
 
 
-@pytest.mark.parametrize("command", ["list", "show", "catalogue", "test", "lint", "sql"])
+@pytest.mark.parametrize("command", ["list", "show", "catalogue", "pipeline", "test", "lint", "sql"])
 def test_help_shows_examples(run: Run, command: str) -> None:
     code, out, _ = run(command, "--help")
     assert code == 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from kubewitness.app.rules import read_rule_files, rule_fields
 from kubewitness.detect.cases import example_of
 from kubewitness.detect.catalogue import OUTSIDE, coverage, entries
 from kubewitness.detect.feeds import Fed, Wants, feeds_of, shown_needs, wants
+from kubewitness.detect.kusto import pipeline
+from kubewitness.detect.lists import load_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from kubewitness.detect.rule import Rule
     from kubewitness.model.rule import RuleInfo
 
+_PLACEHOLDER = re.compile(r"%([a-z0-9]+(?:-[a-z0-9]+)*)%")
 # Versions of the formats and of the knowledge base that the layer was written for.
 _LAYER_VERSIONS = {"attack": "18", "navigator": "5.2.0", "layer": "4.5"}
 _FEW, _MANY = "#cfe8ff", "#0b5cad"
@@ -79,6 +85,21 @@ def catalogue_fields(infos: Iterable[RuleInfo]) -> list[dict[str, Any]]:
         {"id": entry, "name": names[entry], "rules": rules, "outside": OUTSIDE.get(entry)}
         for entry, rules in coverage(infos).items()
     ]
+
+
+def kusto_pipeline(folders: Sequence[Path] = (), lists: Sequence[Path] = ()) -> str:
+    """The processing pipeline with which `sigma convert` makes KQL of rules, as YAML.
+
+    Args:
+        folders: folders or files of rules besides the builtin ones.
+        lists: folders or files of lists besides the builtin ones.
+
+    Raises:
+        UsageError: there is no such folder.
+        ListError: a list cannot be read.
+    """
+    named = {name for file in read_rule_files(folders) for name in _PLACEHOLDER.findall(file.text)}
+    return yaml.safe_dump(pipeline(load_lists(lists), named), sort_keys=False, allow_unicode=True, width=110)
 
 
 def navigator_layer(infos: Sequence[RuleInfo]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ Classes = Annotated[
     list[RuleClass] | None,
     Parameter(name="--class", help="Noise classes; all when not given.", negative=()),
 ]
+Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")]
 BuiltinRules = Annotated[bool, Parameter(help="Take the builtin rules.")]
 
 
@@ -86,7 +87,7 @@ def list_(
         ListFormat,
         Parameter(name=["--format", "-f"], help="How to print it; navigator is a layer for MITRE's ATT&CK Navigator."),
     ] = ListFormat.TABLE,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
+    output: Output = None,
 ) -> None:
     """List the rules."""
     from kubewitness.app.rule_reports import navigator_layer  # noqa: PLC0415 - help must come quickly
@@ -163,6 +164,23 @@ def show(
         _print(_json(page_fields(page, Feeding(rules or ()))))
     else:
         _print_page(page, Feeding(rules or ()))
+
+
+@app.command(help_epilogue=_examples("pipeline > kusto.yml", "pipeline --lists my-lists -o kusto.yml"))
+def pipeline(
+    *,
+    rules: Folders = None,
+    lists: Annotated[
+        list[Path] | None, Parameter(help="Folder or file of lists; may be given several times.", negative=())
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Print the pipeline with which `sigma convert` makes KQL of rules, for the table AKSAudit."""
+    from kubewitness.app.rule_reports import kusto_pipeline  # noqa: PLC0415
+
+    text = kusto_pipeline(rules or (), lists or ())
+    with _output(output):
+        sys.stdout.write(text)
 
 
 @app.command(name="test", help_epilogue=_examples("test", "test my-rules", "test my-rules --events --format json"))
