@@ -41,7 +41,7 @@ def files() -> list[tuple[RuleFile, Rule]]:
 
 
 def kql(text: str, pipeline: str) -> str:
-    backend = KustoBackend(ProcessingPipeline.from_yaml(pipeline))  # type: ignore[arg-type]
+    backend = KustoBackend(ProcessingPipeline.from_yaml(pipeline))
     (query,) = backend.convert(SigmaCollection.from_yaml(text))
     assert query.startswith(prelude())
     return str(query).removeprefix(f"{prelude()}| where ").strip()

@@ -83,6 +83,8 @@ def gap(rule: Rule) -> str | None:
             return "counts or orders matches over time"
         case RuleKind.FIRST_SEEN:
             return "remembers what it has seen"
+        case RuleKind.UNFINISHED:
+            return "waits for the end of requests"
         case RuleKind.SINGLE:
             pass
     if rule.predicate is None:
