@@ -45,9 +45,10 @@ def rules_of(*correlations: dict[str, Any], letters: str = "abc") -> list[Rule]:
     documents = [base(letter) for letter in letters]
     for number, spec in enumerate(correlations):
         common = {"timespan": f"{WINDOW_S}s", "group-by": ["actor"]}
-        own = {key: value for key, value in spec.items() if key not in {"name", "level"}}
+        own = {key: value for key, value in spec.items() if key not in {"name", "alert_by"}}
+        more = {"alert_by": spec["alert_by"]} if "alert_by" in spec else {}
         name = spec.get("name", f"found-{number}")
-        documents.append({"title": "Found", "name": name, "level": "high", "correlation": common | own})
+        documents.append({"title": "Found", "name": name, "level": "high", "correlation": common | own} | more)
     return parse_rules(yaml.safe_dump_all(documents), "x.yml")
 
 
@@ -121,6 +122,15 @@ def test_a_long_window_is_one_alert(scan_events: Scan) -> None:
     rules = rules_of({"type": "temporal_ordered", "rules": ["a", "b"], "timespan": "1d"})
     (alert,) = scan_events(rules, [event("a", 0), event("b", 40_000)]).alerts
     assert alert.count == 2
+
+
+def test_causes_can_be_one_alert(scan_events: Scan) -> None:
+    spec = {"type": "temporal_ordered", "rules": ["a", "b"], "group-by": ["actor", "objectRef.name"]}
+    events = [event(verb, second, name) for second, name in ((0, "x"), (10, "y")) for verb in ("a", "b")]
+    assert len(scan_events(rules_of(spec), events).alerts) == 2
+    rules = rules_of(spec | {"alert_by": ["actor"]})
+    (alert,) = scan_events(rules, events).alerts
+    assert alert.count == 4
 
 
 # Aliases: the same value in another field.

@@ -40,8 +40,10 @@ SCENARIOS = {
 OUTSIDE_THE_CATALOGUE = {
     "account-pull-secret-changed",
     "audit-id-reused",
+    "change-without-end",
     "cluster-watched-by-person",
     "node-credential-in-other-hands",
+    "sensitive-change-without-end",
     "workload-created-by-person",
 }
 

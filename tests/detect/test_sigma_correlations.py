@@ -183,3 +183,10 @@ def test_a_key_that_the_inner_correlation_lacks_is_refused() -> None:
     text = correlation_of("outer", rules=["many"], **{"group-by": ["verb"]})
     with pytest.raises(RuleError, match="does not group by `verb`"):
         parse_rules(files(base(), correlation_of(), text), "x.yml")
+
+
+@pytest.mark.parametrize("names", ["actor", ["verb"]])
+def test_one_alert_is_told_by_groups_only(names: Any) -> None:
+    text = correlation_of() + yaml.safe_dump({"alert_by": names})
+    with pytest.raises(RuleError, match="alert_by"):
+        parse_rules(files(base(), text), "x.yml")

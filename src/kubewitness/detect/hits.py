@@ -99,12 +99,12 @@ def _correlated(plan: Plan, rule: PlannedRule) -> list[str]:
     assert correlation is not None  # noqa: S101 - only correlations come here
     number = plan.number(rule.info.id)
     query = (sequences if correlation.alternatives else windows)(plan, correlation)
-    members = [f"SELECT event, cause, happened_at FROM correlated_{number} WHERE inner_cause IS NULL"]  # noqa: S608
+    members = [f"SELECT event, cause, alert, happened_at FROM correlated_{number} WHERE inner_cause IS NULL"]  # noqa: S608
     for place, rule_id in enumerate(correlation.rules):
         inner = plan.rules[plan.number(rule_id)].correlation
         if inner:
             members.append(
-                f"SELECT own.event, found.cause, own.happened_at FROM correlated_{number} AS found"  # noqa: S608
+                f"SELECT own.event, found.cause, found.alert, own.happened_at FROM correlated_{number} AS found"  # noqa: S608
                 f" JOIN members_{plan.number(rule_id)} AS own ON own.cause = found.inner_cause"
                 f" AND own.happened_at <= found.happened_at"
                 f" AND own.happened_at >= found.happened_at - INTERVAL {inner.window_s} SECOND"
@@ -114,9 +114,9 @@ def _correlated(plan: Plan, rule: PlannedRule) -> list[str]:
         f"CREATE OR REPLACE TEMP TABLE correlated_{number} AS {query}",
         f"""
 CREATE OR REPLACE TEMP TABLE members_{number} AS
-SELECT DISTINCT event, cause, happened_at FROM ({" UNION ALL ".join(members)})
+SELECT DISTINCT event, cause, alert, happened_at FROM ({" UNION ALL ".join(members)})
 """,  # noqa: S608 - numbers only
     ]
     if rule.alerts:
-        statements.append(f"INSERT INTO hits SELECT {number}, event, cause FROM members_{number}")  # noqa: S608
+        statements.append(f"INSERT INTO hits SELECT DISTINCT {number}, event, alert FROM members_{number}")  # noqa: S608
     return statements

@@ -11,7 +11,7 @@ from kubewitness.query.fields import find_field
 from kubewitness.query.predicate import And, Not, Number, Operator, Or, Predicate, Text
 
 _FIRST_SEEN_KEYS = frozenset({"field", "by", "after", "learning"})
-_UNFINISHED_KEYS = frozenset({"within", "by"})
+_UNFINISHED_KEYS = frozenset({"within", "by", "unless"})
 _SPAN = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -52,9 +52,15 @@ def read_unfinished(spec: Any) -> Unfinished:
     """
     spec = {} if spec is True else spec
     if not isinstance(spec, dict) or not spec.keys() <= _UNFINISHED_KEYS:
-        raise RuleError("unfinished may have `within` (such as 2m) and `by` (fields)", hint="unfinished: {within: 2m}")
+        raise RuleError(
+            "unfinished may have `within` (such as 2m), `by` and `unless` (fields)", hint="unfinished: {within: 2m}"
+        )
     by = spec.get("by", ["cluster", "verb", "objectRef.resource", "objectRef.subresource"])
-    return Unfinished(_seconds(spec.get("within", "2m")), tuple(find_field(str(name)) for name in by))
+    return Unfinished(
+        _seconds(spec.get("within", "2m")),
+        tuple(find_field(str(name)) for name in by),
+        tuple(find_field(str(name)) for name in spec.get("unless", ())),
+    )
 
 
 def _seconds(span: Any) -> int:
@@ -72,7 +78,7 @@ BEGINNING: Predicate = And(
     (
         _is("stage", "RequestReceived", "ResponseStarted"),
         # These run as long as the client likes.
-        Not(_is("verb", "watch", "connect", "proxy")),
+        Not(_is("verb", "watch")),
         Not(_is("subresource", "exec", "attach", "portforward", "proxy", "log")),
         # Of a request without valid credentials the server records the beginning only.
         Not(Number(find_field("code"), 401)),

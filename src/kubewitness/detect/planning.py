@@ -106,8 +106,10 @@ _KEYS = {
 }
 
 
-# Of requests that begin and never end: whose end this is, and under which key the end stands if it was cut.
+# Of requests that begin and never end: when the log goes on (seconds), whose end this is, and under which key an end
+# stands that was cut.
 _ENDS = {
+    "reached_s": ("BIGINT", "epoch(coalesce(stage_at, happened_at))::BIGINT"),
     "ended_key": (
         "UBIGINT",
         (
@@ -365,5 +367,5 @@ def _needed_later(rule: Rule) -> Iterator[tuple[str, Field, Form]]:
         for field in first_seen.fields:
             yield rule.info.id, field, Form.EACH if is_several(field) else Form.HASH
     if unfinished := rule.unfinished:
-        for field in unfinished.by:
+        for field in (*unfinished.by, *unfinished.unless):
             yield rule.info.id, field, Form.HASH

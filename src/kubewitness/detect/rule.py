@@ -89,6 +89,7 @@ class Correlation:
         percentile: which one.
         alternatives: what must match and what must not, for `temporal_ordered` and extended conditions.
         generate: whether the base rules make alerts all the same.
+        alert_by: names of those of `group_by` that say which matches are one alert; all if empty.
     """
 
     kind: CorrelationKind
@@ -101,6 +102,7 @@ class Correlation:
     percentile: int | None = None
     alternatives: tuple[Alternative, ...] = ()
     generate: bool = False
+    alert_by: tuple[str, ...] = ()
 
     @property
     def fields(self) -> set[Field]:
@@ -136,10 +138,12 @@ class Unfinished:
     Attributes:
         within_s: how long before the end of the log a request must have begun, in seconds.
         by: fields that say of what kind a request is: where the log shows no end of any of a kind, none is expected.
+        unless: fields: where another request with the same values of them did end, it does not matter; none if empty.
     """
 
     within_s: int
     by: tuple[Field, ...]
+    unless: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

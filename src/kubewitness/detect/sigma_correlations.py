@@ -51,6 +51,7 @@ def read_correlation(document: SigmaCorrelationRule) -> Correlation:
         "group_by": tuple(_key(name, document, references) for name in document.group_by or ()),
         "window_s": document.timespan.seconds,
         "generate": document.generate,
+        "alert_by": _alert_by(document),
     }
     if isinstance(condition, SigmaExtendedCorrelationCondition):
         return Correlation(**common, alternatives=_alternatives(condition, references))
@@ -69,6 +70,14 @@ def read_correlation(document: SigmaCorrelationRule) -> Correlation:
         counted=_counted(condition, document, references, kind),
         percentile=_percentile(condition, kind),
     )
+
+
+def _alert_by(document: SigmaCorrelationRule) -> tuple[str, ...]:
+    """Which of the groups say what is one alert (an attribute of this project's own)."""
+    names = document.custom_attributes.get("alert_by", [])
+    if not isinstance(names, list) or not set(names) <= set(document.group_by or ()):
+        raise RuleError("`alert_by` is a list of some of the names in `group-by`", hint="alert_by: [cluster, actor]")
+    return tuple(map(str, names))
 
 
 def _key(name: str, document: SigmaCorrelationRule, references: Sequence[str]) -> Key:

@@ -60,8 +60,8 @@ def base_rows(plan: Plan, correlation: Correlation) -> str:
     """Query for what the base rules of a correlation found, one row for each time one of them did.
 
     Columns: `rule` (place of the base rule), `event`, `request_key`, `happened_at`, `inner_cause` (of a base that is a
-    correlation itself), `key_0` and so on (what they have in common), `cause` (a hash of these, never null), `value`
-    (what is counted).
+    correlation itself), `key_0` and so on (what they have in common), `cause` (a hash of these, never null), `alert`
+    (of those that say what is one alert), `value` (what is counted).
     """
     queries: dict[str, str] = {}
     for place, rule_id in enumerate(correlation.rules):
@@ -76,9 +76,10 @@ def base_rows(plan: Plan, correlation: Correlation) -> str:
         joined = [name for name, key in keys.items() if key.is_alias]
         where = " AND ".join(f"{name} IS NOT NULL" for name in joined) or "TRUE"
         listed = "".join(f", {name}" for name in keys)
+        told = [name for name, key in keys.items() if not correlation.alert_by or key.name in correlation.alert_by]
         queries[str(place)] = f"""
 SELECT {place} AS rule, event, request_key, happened_at, inner_cause{listed},
-    hash({", ".join(keys) or "0"}) AS cause, {_value(list(counted))} AS value
+    hash({", ".join(keys) or "0"}) AS cause, hash({", ".join(told) or "0"}) AS alert, {_value(list(counted))} AS value
 FROM ({found})
 WHERE {where}
 """  # noqa: S608 - numbers and column names of the plan

@@ -28,10 +28,12 @@ def unfinished_requests(plan: Plan, rule: PlannedRule) -> str:
     assert unfinished is not None  # noqa: S101 - only such rules come here
     columns = {f"by_{number}": (field.name, Form.HASH) for number, field in enumerate(unfinished.by)}
     alike = ", ".join(columns) or "0"
+    others = {f"unless_{number}": (field.name, Form.HASH) for number, field in enumerate(unfinished.unless)}
+    same = f"hash({', '.join(others)})" if others else "found.request_key"
     return f"""
 WITH base AS MATERIALIZED (
-    SELECT found.*, hash({alike}) AS alike, staged.cluster_key, staged.begun_key, staged.actor_key
-    FROM ({matched_rows(plan, rule, columns)}) AS found JOIN staged ON staged.rowid = found.event
+    SELECT found.*, hash({alike}) AS alike, {same} AS same, staged.cluster_key, staged.begun_key, staged.actor_key
+    FROM ({matched_rows(plan, rule, columns | others)}) AS found JOIN staged ON staged.rowid = found.event
     WHERE staged.begun_key IS NOT NULL
 ),
 -- Few logs show beginnings: without any, nobody looks for ends.
@@ -40,13 +42,14 @@ ended AS (
     WHERE ended_key IN (SELECT request_key FROM base UNION ALL SELECT begun_key FROM base)
 ),
 latest AS (
-    SELECT cluster_key, max(happened_at) AS ends_at
+    SELECT cluster_key, max(reached_s) AS ends_s
     FROM (SELECT *, rowid AS event FROM staged) WHERE {LIVE} AND (SELECT count(*) FROM base) > 0
     GROUP BY cluster_key
 ),
 requests AS (
     SELECT
-        any_value(cluster_key) AS cluster_key, alike, request_key, min(happened_at) AS happened_at,
+        any_value(cluster_key) AS cluster_key, alike, request_key, any_value(same) AS same,
+        min(happened_at) AS happened_at,
         bool_or(request_key IN (SELECT ended_key FROM ended) OR begun_key IN (SELECT ended_key FROM ended)) AS has_end
     FROM base GROUP BY alike, request_key
 ),
@@ -55,18 +58,19 @@ judged AS (
         requests.*,
         count(*) OVER alike AS alike_begun,
         count(*) FILTER (has_end) OVER alike AS alike_ended,
+        count(*) FILTER (has_end) OVER (PARTITION BY same) AS same_ended,
         count(*) FILTER (NOT has_end AND is_due) OVER everywhere AS missing,
         count(*) OVER everywhere AS begun,
         count(*) FILTER (has_end) OVER everywhere AS ended
     FROM (
-        SELECT requests.*, happened_at <= ends_at - INTERVAL {unfinished.within_s} SECOND AS is_due
+        SELECT requests.*, epoch(happened_at) <= ends_s - {unfinished.within_s} AS is_due
         FROM requests JOIN latest ON latest.cluster_key IS NOT DISTINCT FROM requests.cluster_key
     ) AS requests
     WINDOW alike AS (PARTITION BY alike), everywhere AS (PARTITION BY cluster_key)
 )
 SELECT base.event, base.actor_key AS cause
 FROM base JOIN judged USING (alike, request_key)
-WHERE NOT has_end AND is_due AND ended > 0
+WHERE NOT has_end AND is_due AND ended > 0 AND same_ended = 0
     AND (alike_ended > 0 OR alike_begun < {_ALIKE})
     AND (missing <= {_ALWAYS_BELIEVED} OR missing <= {_MOST_MISSING} * begun)
 """  # noqa: S608 - numbers and column names of the plan
