@@ -72,12 +72,14 @@ class Target:
         select: query over `events` or over `above`.
         above: named queries between `events` and `select`.
         heads_only: whether bodies need not be read.
+        as_written: whether what is decoded line by line keeps, beside its event, the text it was written as.
     """
 
     table: str
     select: str
     above: tuple[tuple[str, str], ...] = ()
     heads_only: bool = False
+    as_written: bool = False
 
 
 @dataclass(slots=True)
@@ -388,7 +390,7 @@ class _Reader:
                 case Event():
                     if self._spool.size > _PART_BYTES or (self._spool.size and self._spool.cluster != cluster):
                         self._flush()
-                    self._spool.add(canonical_line(outcome, source_id), cluster)
+                    self._spool.add(canonical_line(outcome, source_id, as_written=self._target.as_written), cluster)
                 case Other():
                     self._reading.other += 1
                 case Rejected(line=line, reason=reason):

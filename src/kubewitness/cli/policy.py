@@ -147,6 +147,16 @@ app.command(
     help_epilogue=_examples("lint policy.yaml", "lint policy.yaml --fix", "lint policy.yaml --format sarif"),
 )
 app.command("kubewitness.cli.policy_coverage:builtins", name="list", help="List the builtin policies.")
+app.command(
+    "kubewitness.cli.policy_apply:apply",
+    name="apply",
+    help="Write what kube-apiserver would have written under a policy.",
+    help_epilogue=_examples(
+        "apply policy.yaml audit.log -o less.ndjson",
+        "apply policy.yaml insights-logs-kube-audit/ --keep-envelope -o less.ndjson",
+        "apply policy.yaml audit.log --redact-secrets key.bin > shareable.ndjson",
+    ),
+)
 
 
 def _of_url(who: tuple[str | None, tuple[str, ...]], verb: str | None, url: str) -> Attributes:

@@ -9,17 +9,20 @@ from kubewitness.decode.csv_table import decode_csv
 from kubewitness.decode.document import decode_document
 from kubewitness.decode.lines import decode_lines
 from kubewitness.decode.outcome import (
+    Canonical,
     Event,
     Other,
     Outcome,
     Rejected,
     canonical_line,
     origin_of_line,
+    read_canonical,
     without_bodies,
 )
 from kubewitness.decode.sniffing import Layout, sniff
 
 __all__ = [
+    "Canonical",
     "Event",
     "Layout",
     "Other",
@@ -31,6 +34,7 @@ __all__ = [
     "decode_document",
     "decode_lines",
     "origin_of_line",
+    "read_canonical",
     "sniff",
     "without_bodies",
 ]

@@ -43,7 +43,7 @@ def is_audit_event(fields: Mapping[str, msgspec.Raw]) -> bool:
 
 def event_of(record: Record) -> Event:
     """Make the outcome of a record that is an audit event."""
-    return _event(record.text, record.envelope, partial=record.is_cut)
+    return _event(record.text, record.envelope, partial=record.is_cut, original=record.as_written)
 
 
 def event_of_fields(fields: Mapping[str, Any], record: Record, envelope: Envelope, *, partial: bool = False) -> Event:
@@ -58,7 +58,7 @@ def event_of_fields(fields: Mapping[str, Any], record: Record, envelope: Envelop
     return _event(msgspec.json.encode(fields), envelope, partial=partial or record.is_cut)
 
 
-def _event(text: bytes, envelope: Envelope, *, partial: bool) -> Event:
+def _event(text: bytes, envelope: Envelope, *, partial: bool, original: bytes | None = None) -> Event:
     text = clean_escapes(text)
     if b"\n" in text or b"\r" in text:
         text = text.translate(_LINE_BREAKS)  # in well-formed JSON they stand between tokens only
@@ -72,6 +72,8 @@ def _event(text: bytes, envelope: Envelope, *, partial: bool) -> Event:
         logged_at=envelope.logged_at,
         truncated=partial or is_too_deep or _is_truncated(text),
         partial=partial,
+        original=original if partial else None,
+        record=envelope.record,
     )
 
 

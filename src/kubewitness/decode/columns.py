@@ -45,6 +45,7 @@ class Columns:
             cluster=next(filter(None, map(cluster_of_resource_id, ids)), None),
             logged_at=rfc3339(self.string("timegenerated")),
             cut=record.is_cut,
+            record=record.as_written,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -31,6 +31,8 @@ class Event:
         truncated: whether anything is missing: a cut record, a body that was replaced or dropped, or the
             server's own mark `audit.k8s.io/truncated`.
         partial: whether it was salvaged from a cut or damaged record.
+        original: text of a salvaged event before it was repaired; None for others, or when it is not known.
+        record: text of the Azure record or row that the event came in, as it was written; None when it came in none.
     """
 
     text: bytes
@@ -39,6 +41,8 @@ class Event:
     logged_at: str | None = None
     truncated: bool = False
     partial: bool = False
+    original: bytes | None = field(default=None, compare=False, repr=False)
+    record: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,14 @@ class Rejected:
 Outcome = Event | Other | Rejected
 
 
-def canonical_line(event: Event, source: int) -> bytes:
+def canonical_line(event: Event, source: int, *, as_written: bool = False) -> bytes:
     """Write an event as the one line of NDJSON that the engine reads.
 
     Args:
         event: the event.
         source: number of the source it was read from.
+        as_written: whether to add `original` and `record`, in base64, where they are known: members that the engine
+            does not read.
 
     Returns:
         `{"source":3,"line":17,"cluster":..,"logged_at":..,"truncated":..,"partial":..,"event":{...}}` and a
@@ -97,7 +103,38 @@ def canonical_line(event: Event, source: int) -> bytes:
             "partial": event.partial,
         }
     )
-    return b'%b,"event":%b}\n' % (head[:-1], event.text)
+    if not as_written or not (event.original or event.record):
+        return b'%b,"event":%b}\n' % (head[:-1], event.text)
+    written = {"original": event.original, "record": event.record}
+    return b'%b,"event":%b,%b\n' % (head[:-1], event.text, msgspec.json.encode(written)[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """What a canonical line holds of its event's texts; the attributes are those of `Event`."""
+
+    line: int
+    text: bytes
+    partial: bool
+    original: bytes | None = None
+    record: bytes | None = None
+
+
+def read_canonical(line: bytes) -> Canonical:
+    """Read a line that `canonical_line` wrote."""
+    found = _CANONICAL.decode(line)
+    return Canonical(found.line, bytes(found.event), found.partial, found.original, found.record)
+
+
+class _CanonicalLine(msgspec.Struct):
+    line: int
+    partial: bool
+    event: msgspec.Raw
+    original: bytes | None = None
+    record: bytes | None = None
+
+
+_CANONICAL = msgspec.json.Decoder(_CanonicalLine)
 
 
 def without_bodies(line: bytes) -> bytes:

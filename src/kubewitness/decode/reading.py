@@ -147,7 +147,7 @@ def _decode_container(text: bytes, envelope: Envelope, open_: int) -> Iterator[O
     elif text.startswith(b"[") and array_items(text) is not None:
         yield from _decode_array(text, envelope, open_)
     else:
-        yield from _decode_repaired(repair(text, _formats()[2]), envelope)
+        yield from _decode_repaired(repair(text, _formats()[2]), envelope, text)
 
 
 def _decode_damaged(text: bytes, at: int, envelope: Envelope) -> Generator[Outcome, None, int]:
@@ -155,7 +155,7 @@ def _decode_damaged(text: bytes, at: int, envelope: Envelope) -> Generator[Outco
     rest = text[at:] if at else text
     repaired = repair(rest, _formats()[2])
     if not repaired.open:
-        yield from _decode_repaired(repaired, envelope)
+        yield from _decode_repaired(repaired, envelope, rest[: repaired.end])
         return at + repaired.end
     if not repaired.cut:
         start = _next_start(rest, max(repaired.safe, 1))
@@ -166,15 +166,15 @@ def _decode_damaged(text: bytes, at: int, envelope: Envelope) -> Generator[Outco
         start = None
     if start is not None:
         repaired = repair(rest[:start], _formats()[2])
-    yield from _decode_repaired(repaired, envelope)
+    yield from _decode_repaired(repaired, envelope, rest[:start])
     return len(text) if start is None else at + start
 
 
-def _decode_repaired(repaired: Repaired, envelope: Envelope) -> Iterator[Outcome]:
+def _decode_repaired(repaired: Repaired, envelope: Envelope, original: bytes) -> Iterator[Outcome]:
     fields = parse_object(repaired.text)
     outcomes: Iterable[Outcome] = ()
     if fields is not None:
-        record = Record(repaired.text, fields, envelope, repaired.open, repaired.problem)
+        record = Record(repaired.text, fields, envelope, repaired.open, repaired.problem, original)
         outcomes = _decode_object(record)
     elif repaired.text.startswith(b"["):
         outcomes = _decode_array(repaired.text, envelope, repaired.open)

@@ -25,6 +25,8 @@ class Envelope:
         logged_at: time (RFC 3339), as soon as a wrapping named it.
         cut: whether a wrapping was cut, so that what is inside may lack something.
         level: number of wrappings.
+        record: text of the Azure record or row that is next around, as it was written; None where there is none, or
+            where it is not known.
     """
 
     line: int
@@ -32,6 +34,7 @@ class Envelope:
     logged_at: str | None = None
     cut: bool = False
     level: int = 0
+    record: bytes | None = None
 
     def inside(
         self,
@@ -40,6 +43,7 @@ class Envelope:
         cluster: str | None = None,
         logged_at: str | None = None,
         cut: bool = False,
+        record: bytes | None = None,
     ) -> Envelope:
         """Go one wrapping deeper; what the inner wrapping says goes before what the outer one said."""
         return replace(
@@ -49,6 +53,7 @@ class Envelope:
             logged_at=logged_at or self.logged_at,
             cut=cut,
             level=self.level + 1,
+            record=record,
         )
 
 
@@ -63,6 +68,7 @@ class Record:
         open: number of containers that were open where its text was cut; 0 when it is whole. The cut always
             runs through the last member of each container.
         problem: why the text had to be repaired, for people, or None.
+        original: its text before it was repaired; None when it was not, or when that is not known.
     """
 
     text: bytes
@@ -70,6 +76,12 @@ class Record:
     envelope: Envelope
     open: int = 0
     problem: str | None = None
+    original: bytes | None = None
+
+    @property
+    def as_written(self) -> bytes | None:
+        """Its text as its source has it; None when that is not known."""
+        return None if self.open and self.original is None else self.original or self.text
 
     @property
     def is_cut(self) -> bool:

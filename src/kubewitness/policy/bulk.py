@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from kubewitness.model.recording import Stage
+from kubewitness.policy.evaluate import decision_of
 from kubewitness.policy.meaning import predicate_of
 from kubewitness.query.lower import lower
 
@@ -45,3 +48,34 @@ def decided_floors(policy: Policy, below: str = "decoded") -> tuple[tuple[str, s
     """Named queries up to `decided`: the rows of `asked` with the column `policy_rule`."""
     decided = exp.select("*", exp.alias_(deciding_rule(policy), RULE)).from_("asked")
     return *asked_floors(below), ("decided", decided.sql(dialect="duckdb"))
+
+
+class Action(StrEnum):
+    """What becomes of an event when a policy is applied to a log."""
+
+    NOT_AN_EVENT = "-"
+    DROP_BY_LEVEL = "N"
+    DROP_BY_STAGE = "S"
+    KEEP_AS_CUT = "C"
+    KEEP = "K"
+    KEEP_WITHOUT_MANAGED_FIELDS = "k"
+    LOWER_TO_METADATA = "M"
+    LOWER_TO_REQUEST = "R"
+    LOWER_TO_REQUEST_WITHOUT_MANAGED_FIELDS = "r"
+
+
+def acted_floors(policy: Policy) -> tuple[tuple[str, str], ...]:
+    """Named queries up to `acted`: the rows of `decided` with an `action`, and whether the policy asks for `more`."""
+    codes = [_code(policy, rule) for rule in [*range(len(policy.rules)), None]]
+    index = exp.func("coalesce", exp.column(RULE), exp.Literal.number(len(policy.rules)))
+    code = exp.func("list_extract", exp.array(*map(exp.Literal.number, codes)), index + 1)  # lists count from 1
+    coded = exp.select("*", exp.alias_(code, "policy_code")).from_("decided")
+    sql = files("kubewitness.policy").joinpath("sql").joinpath("acted.sql").read_text(encoding="utf-8")
+    return *decided_floors(policy), ("coded", coded.sql(dialect="duckdb")), ("acted", sql)
+
+
+def _code(policy: Policy, rule: int | None) -> int:
+    """A decision as one number: level in two bits, managedFields in one, then one for each stage that is omitted."""
+    decision = decision_of(policy, rule)
+    stages = sum(1 << bit for bit, stage in enumerate(Stage) if stage in decision.omit_stages)
+    return decision.level.rank | decision.omit_managed_fields << 2 | stages << 3

@@ -46,6 +46,7 @@ def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
         cluster=cluster_of_resource_id(record.string("resourceId")),
         logged_at=rfc3339(record.string("time")),
         cut=record.is_cut,
+        record=record.as_written,
     )
     log = properties.get("log")
     if log is None:
