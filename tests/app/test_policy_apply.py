@@ -13,7 +13,8 @@ import pytest
 import zstandard
 
 from kubewitness.app.policy import load
-from kubewitness.app.policy_apply import Applied, ApplyOptions, apply_policy
+from kubewitness.app.policy_apply import Applied, apply_policy
+from kubewitness.app.policy_lines import ApplyOptions
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.model import GroupResources, Policy, PolicyRule
 
@@ -223,9 +224,9 @@ def test_records_keep_their_envelope_and_what_else_is_in_it(tmp_path: Path) -> N
 def test_sources_come_one_after_the_other_and_lines_in_their_order(tmp_path: Path) -> None:
     for name, ids in (("a.ndjson", range(40)), ("b.ndjson", range(40, 80))):
         records = [event(auditID=str(number)) for number in ids]
-        lines = [json.dumps(record, indent=1 if number % 7 == 3 else None) for number, record in enumerate(records)]
-        lines[20:20] = ["", '{"category":"kube-scheduler","operationName":"x","properties":{"log":"I0101 x"}}']
-        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        texts = [json.dumps(record, indent=1 if number % 7 == 3 else None) for number, record in enumerate(records)]
+        texts[20:20] = ["", '{"category":"kube-scheduler","operationName":"x","properties":{"log":"I0101 x"}}']
+        (tmp_path / name).write_text("\n".join(texts) + "\n", encoding="utf-8")
     lines, applied = apply(METADATA, tmp_path)
     assert [json.loads(line)["auditID"] for line in lines] == [str(number) for number in range(80)]
     assert applied.other == 2

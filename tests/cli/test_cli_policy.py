@@ -167,3 +167,50 @@ def test_a_file_without_an_event_is_named(run: Run, policy: Path, tmp_path: Path
     code, _, err = run("explain", policy, "--event", requests_in(tmp_path, "{}"))
     assert code == 2
     assert "requests.jsonl: holds no audit event" in err
+
+
+def test_a_policy_is_applied_to_a_file_or_to_standard_output(run: Run, policy: Path, tmp_path: Path) -> None:
+    log, out_file = SHAPES / "plain.ndjson", tmp_path / "out.ndjson"
+    code, out, err = run("apply", policy, log, "-o", out_file)
+    assert (code, out) == (0, "")
+    assert "records read" in err
+    assert list(tmp_path.glob(".out*")) == []
+    _, piped, _ = run("apply", policy, log, "--quiet")
+    assert piped.encode() == out_file.read_bytes()
+    assert {json.loads(line)["level"] for line in piped.splitlines()} <= {"Metadata", "RequestResponse", "Request"}
+
+
+def test_secrets_are_hashed_with_a_key_and_counted(run: Run, policy: Path, tmp_path: Path) -> None:
+    policy.write_text(
+        POLICY[: POLICY.index("- level: RequestResponse")] + "- level: RequestResponse\n", encoding="utf-8"
+    )
+    event = {"auditID": "x", "level": "RequestResponse", "stage": "ResponseComplete", "verb": "create"}
+    event |= {"requestURI": "/api/v1/namespaces/a/secrets", "user": {"username": "alice"}}
+    event |= {"requestObject": {"kind": "Secret", "stringData": {"a": "hunter2"}}}
+    log, key = requests_in(tmp_path, event), tmp_path / "key"
+    key.write_bytes(b"0123456789abcdef\n")
+    code, out, err = run("apply", policy, log, "--redact-secrets", key)
+    assert code == 0
+    assert "hunter2" not in out + err
+    assert "hmac-sha256:" in out
+    assert "secrets: 1 values of secrets" in err
+    key.write_bytes(b"short")
+    code, _, err = run("apply", policy, log, "--redact-secrets", key)
+    assert code == 2
+    assert "can be guessed" in err
+
+
+def test_what_cannot_be_applied_says_why(run: Run, policy: Path, tmp_path: Path) -> None:
+    log = requests_in(tmp_path, {"auditID": "x"})
+    for words, said in (
+        ((), "no logs named"),
+        (("--nope", log), "unknown option --nope"),
+        ((tmp_path / "absent",), "nothing to read"),
+        ((log, "-o", log), "is also read"),
+        ((log, "-o", tmp_path / "no" / "out"), "cannot be written"),
+        ((log, "--redact-secrets", tmp_path / "absent"), "cannot be read"),
+    ):
+        code, _, err = run("apply", policy, *words)
+        assert code == 2, words
+        assert said in err
+    assert log.read_text(encoding="utf-8") == '{"auditID": "x"}\n'

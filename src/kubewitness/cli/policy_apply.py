@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -32,7 +32,8 @@ def apply(
     A policy cannot raise a level: what the log does not hold, it cannot give. Cut records are written as they are.
     """
     from kubewitness.app.policy import load  # noqa: PLC0415 - help must come quickly
-    from kubewitness.app.policy_apply import ApplyOptions, apply_to  # noqa: PLC0415
+    from kubewitness.app.policy_apply import apply_to  # noqa: PLC0415
+    from kubewitness.app.policy_lines import ApplyOptions  # noqa: PLC0415
     from kubewitness.policy.secrets import SecretHasher  # noqa: PLC0415
 
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
