@@ -184,7 +184,7 @@ def test_secrets_are_hashed_with_a_key_and_counted(run: Run, policy: Path, tmp_p
     policy.write_text(
         POLICY[: POLICY.index("- level: RequestResponse")] + "- level: RequestResponse\n", encoding="utf-8"
     )
-    event = {"auditID": "x", "level": "RequestResponse", "stage": "ResponseComplete", "verb": "create"}
+    event: dict[str, Any] = {"auditID": "x", "level": "RequestResponse", "stage": "ResponseComplete", "verb": "create"}
     event |= {"requestURI": "/api/v1/namespaces/a/secrets", "user": {"username": "alice"}}
     event |= {"requestObject": {"kind": "Secret", "stringData": {"a": "hunter2"}}}
     log, key = requests_in(tmp_path, event), tmp_path / "key"
