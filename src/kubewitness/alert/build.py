@@ -55,6 +55,8 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, kno
         events=ordered,
         explanation=explain(rule, ordered, count=count, known_before=known_before),
         known_before=tuple(known_before),
+        attributed_to=tuple(dict.fromkeys(event.maker.actor for event in ordered if event.maker)),
+        confidence=rule.confidence,
         next_steps=rule.next_steps,
     )
 

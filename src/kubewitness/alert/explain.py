@@ -65,7 +65,21 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_b
     sentence += _fill(aside, details, count) if aside else ""
     sentence += f", {failure}" if failure else ""
     before = [f"known before: {listed(known_before)}"] if known_before else []
-    return "; ".join((sentence, *before, *_clauses(details, results, names, is_failed=failure is not None)))
+    made = [clause] if (clause := _made_for(events)) else []
+    return "; ".join((sentence, *made, *before, *_clauses(details, results, names, is_failed=failure is not None)))
+
+
+def _made_for(events: Sequence[AlertEvent]) -> str | None:
+    """For which workload a controller acted, and who wrote that."""
+    makers = dict.fromkeys(event.maker for event in events if event.maker)
+    if not makers:
+        return None
+    maker, *others = makers
+    place = f" (namespace {maker.namespace})" if maker.namespace else ""
+    workload = f"{singular(maker.resource or 'workload')} {maker.name or 'that the log does not name'}{place}"
+    when = f" at {maker.at:%H:%M:%S}" if maker.at else ""
+    more = f" and {len(others):,} more" if others else ""
+    return f"made for {shorten(workload)}, which {shorten(maker.actor)} wrote{when}{more}"
 
 
 def _split(template: str) -> tuple[str, str]:

@@ -61,6 +61,7 @@ def plan_rules(
     from kubewitness.detect.excepting import plan_with_exceptions  # noqa: PLC0415
     from kubewitness.detect.exceptions import load_exceptions  # noqa: PLC0415
     from kubewitness.detect.lists import load_lists  # noqa: PLC0415
+    from kubewitness.detect.makers import with_makers  # noqa: PLC0415
     from kubewitness.detect.pack import load_pack  # noqa: PLC0415
     from kubewitness.detect.platforms import builtin_platforms, with_signs  # noqa: PLC0415
 
@@ -69,7 +70,7 @@ def plan_rules(
     platforms = builtin_platforms()
     known = load_exceptions(exceptions, named)
     known += (each for platform in platforms for each in platform.exceptions)
-    plan = with_signs(plan_with_exceptions(pack, known, today), platforms)
+    plan = with_makers(with_signs(plan_with_exceptions(pack, known, today), platforms))
     if path:
         _keep(path, plan)
     return plan

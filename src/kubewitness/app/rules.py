@@ -138,6 +138,7 @@ def rule_fields(info: RuleInfo) -> dict[str, Any]:
         "id": info.id,
         "title": info.title,
         "severity": info.severity.value,
+        "confidence": info.confidence.value,
         "class": info.rule_class.value,
         "catalogue": list(info.catalogue),
         "techniques": list(info.techniques),

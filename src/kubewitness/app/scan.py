@@ -14,6 +14,7 @@ from kubewitness.alert.redact import Redactor
 from kubewitness.app.baselines import known_before, load_baseline
 from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
 from kubewitness.app.judging import judge
+from kubewitness.app.makers import find_makers
 from kubewitness.app.plans import plan_rules
 from kubewitness.detect.hits import grouped_sql, hits_sql
 from kubewitness.facts import macros
@@ -22,12 +23,13 @@ from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kubewitness.app.evidence import Evidence
     from kubewitness.app.reading import Reading
     from kubewitness.detect.plan import Plan
+    from kubewitness.model.alert import Maker
 
 _DETAILED_EVENTS = 50
 _READ_AT_ONCE = 10_000
@@ -39,7 +41,8 @@ _DETAILS = (
     "namespace", "name", "object_name", "code", "status_reason", "status_message", "action", "exec_command",
     "exec_container", "dry_run", "allowed", "succeeded", "authorized_by", "authorized_role", "truncated", "privileged",
     "host_pid", "host_ipc", "host_network", "host_paths", "capabilities", "images", "service_account", "pod_commands",
-    "owner_kind", "role_verbs", "role_resources", "role_ref_kind", "role_ref", "subjects", "source_network",
+    "owner_kind", "owner_name", "role_verbs", "role_resources", "role_ref_kind", "role_ref", "subjects",
+    "source_network",
 )  # fmt: skip
 
 
@@ -164,12 +167,13 @@ class _Scan:
             known = evidence.events(shown, _DETAILS) | evidence.events(rows - shown, _IDENTITY)
         else:
             known = evidence.events(rows, _DETAILS)
+        makers = find_makers(self._engine, self._plan, evidence, self._redactor)
         familiar = known_before(self._engine, self._plan, evidence)
         alerts: list[Alert] = []
         matches: list[Match] = []
         for group in groups:
             rule = self._plan.rules[group[0]["rule"]].info
-            events = [self._event(row, known.get(row["event"], {}), reading) for row in group]
+            events = [self._event(row, known.get(row["event"], {}), reading, makers) for row in group]
             before = familiar.get((group[0]["rule"], group[0]["cause"]), [])
             count = len({row["request_key"] for row in group})
             alerts.append(build_alert(rule, events, count=count, known_before=list(map(self._redactor.text, before))))
@@ -183,7 +187,9 @@ class _Scan:
                 ]  # fmt: skip
         return alerts, matches
 
-    def _event(self, row: dict[str, Any], event: dict[str, Any], reading: Reading) -> AlertEvent:
+    def _event(
+        self, row: dict[str, Any], event: dict[str, Any], reading: Reading, makers: Mapping[int, Maker]
+    ) -> AlertEvent:
         origin = reading.origin(row["event"], row["source_id"], row["record_line"])
         details = {name: value for name, value in event.items() if name not in {"audit_id", "stage"}}
         return AlertEvent(
@@ -193,6 +199,7 @@ class _Scan:
             origin.line,
             row["happened_at"],
             self._redactor.details(details),
+            makers.get(row["event"]),
         )
 
     def _ledger(self, reading: Reading) -> tuple[Ledger, datetime | None, datetime | None]:

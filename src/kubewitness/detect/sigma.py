@@ -19,7 +19,7 @@ from kubewitness.detect.memory import BEGINNING, read_first_seen, read_unfinishe
 from kubewitness.detect.rule import Filter, LogSource, Rule
 from kubewitness.detect.sigma_correlations import read_correlation
 from kubewitness.detect.sigma_detections import REGEX_HINT, predicate_of
-from kubewitness.model.alert import Severity
+from kubewitness.model.alert import Confidence, Severity
 from kubewitness.model.errors import KubewitnessError, RuleError
 from kubewitness.model.rule import RuleClass, RuleInfo, RuleKind
 from kubewitness.query.predicate import And
@@ -168,7 +168,24 @@ def _info(document: SigmaRule | SigmaCorrelationRule, rule_id: str, path: str, k
         path=path,
         exempt=_exempt(own.get("exempt")),
         uuid=str(document.id) if document.id else None,
+        confidence=_confidence(own.get("confidence", _CONFIDENCE[kind])),
     )
+
+
+# What a single event says has happened; a count is a matter of degree; what is new is mostly merely new.
+_CONFIDENCE = {
+    RuleKind.SINGLE: Confidence.HIGH,
+    RuleKind.CORRELATION: Confidence.MEDIUM,
+    RuleKind.UNFINISHED: Confidence.MEDIUM,
+    RuleKind.FIRST_SEEN: Confidence.LOW,
+}
+
+
+def _confidence(name: Any) -> Confidence:
+    try:
+        return Confidence(name)
+    except ValueError as error:
+        raise RuleError(f"confidence `{name}` is not known", hint=f"one of {', '.join(Confidence)}") from error
 
 
 def _rule_class(name: Any) -> RuleClass:

@@ -34,7 +34,7 @@ KEYS = {
 """Cheaper expressions for facts that are compared on very many events: equal exactly where the facts are equal."""
 
 BODY_FACTS = frozenset(
-    "request_object response_object truncated dry_run object_name owner_kind privileged host_pid host_ipc"
+    "request_object response_object truncated dry_run object_name owner_kind owner_name privileged host_pid host_ipc"
     " host_network host_paths capabilities images service_account pod_commands container_names image_registries"
     " registry_list allow_privilege_escalation runs_as_root share_processes host_process unconfined sysctls host_ports"
     " writable_host_paths node_name node_selector tolerations role_verbs role_resources role_api_groups role_grants"

@@ -29,6 +29,14 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class Confidence(StrEnum):
+    """How sure it is, in rising order, that something is amiss when a rule matches."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A rule matched an event. Fields but the last are the command line contract of `scan --matches`.
@@ -49,6 +57,25 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Maker:
+    """Who last wrote the workload for which a controller made something.
+
+    Attributes:
+        actor: who it was.
+        resource: of the workload, in the plural.
+        namespace: of the workload.
+        name: of the workload.
+        at: when (UTC, naive).
+    """
+
+    actor: str
+    resource: str | None
+    namespace: str | None
+    name: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class AlertEvent:
     """One event of an alert.
 
@@ -59,6 +86,7 @@ class AlertEvent:
         line: line it begins on, from 1.
         at: when it happened (UTC, naive).
         details: further columns of the events table by name, without those that are null; already redacted.
+        maker: who is behind it, where a controller acted for a workload and the log shows who wrote that.
     """
 
     audit_id: str | None
@@ -67,6 +95,7 @@ class AlertEvent:
     line: int | None
     at: datetime | None
     details: Mapping[str, Any]
+    maker: Maker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +120,8 @@ class Alert:
         explanation: one sentence in plain words.
         next_steps: what to check next.
         known_before: of a rule about what is new, values that were known before, the most frequent first.
+        attributed_to: who is behind it, where controllers acted for workloads of others.
+        confidence: how sure it is that something is amiss.
     """
 
     rule_id: str
@@ -110,6 +141,8 @@ class Alert:
     explanation: str
     next_steps: str
     known_before: tuple[str, ...] = ()
+    attributed_to: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.MEDIUM
 
     @property
     def object(self) -> str | None:

@@ -168,6 +168,7 @@ FACTS = _columns(
     ("authorized_role", "VARCHAR", None, "Role that allowed it"),
     ("object_name", "VARCHAR", None, "Name of the object, also where the server generated it"),
     ("owner_kind", "VARCHAR", None, "Kind of the controller that owns the object"),
+    ("owner_name", "VARCHAR", None, "Name of the controller that owns the object"),
     ("privileged", "BOOLEAN", None, "Whether any container is privileged"),
     ("host_pid", "BOOLEAN", None, "Whether the pod shares the node's process ids"),
     ("host_ipc", "BOOLEAN", None, "Whether the pod shares the node's IPC"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kubewitness.model.alert import Severity  # noqa: TC001 - read at run time: plans are read from JSON by their types
+from kubewitness.model.alert import Confidence, Severity
 
 
 class RuleKind(StrEnum):
@@ -45,6 +45,7 @@ class RuleInfo:
         path: file it was read from.
         exempt: mutations under which its matching cases need not match, with the reason (detect/mutations.py).
         uuid: Sigma's id of the rule, by which other documents may name it; None without one.
+        confidence: how sure it is that something is amiss when it matches.
     """
 
     id: str
@@ -62,3 +63,4 @@ class RuleInfo:
     path: str
     exempt: dict[str, str] = field(default_factory=dict)
     uuid: str | None = None
+    confidence: Confidence = Confidence.MEDIUM

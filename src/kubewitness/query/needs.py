@@ -138,6 +138,7 @@ _FACTS = {
             "service_account",
             "pod_commands",
             "owner_kind",
+            "owner_name",
             "container_names",
             "image_registries",
             "registry_list",

@@ -8,6 +8,12 @@ SELECT
         )
     END AS owner_kind,
     CASE
+        WHEN pod_specs IS NOT NULL THEN json_extract_string(
+            CASE WHEN response_object IS NOT NULL THEN response_object ELSE request_object END,
+            '$.metadata.ownerReferences[0].name'
+        )
+    END AS owner_name,
+    CASE
         WHEN containers IS NOT NULL
             THEN list_bool_or(list_transform(containers, lambda container: container.securityContext.privileged))
     END AS privileged,
