@@ -89,18 +89,16 @@ def take_out(engine: Engine, plan: Plan, clusters: Sequence[Cluster], platform: 
 def exception_uses(
     engine: Engine,
     plan: Plan,
-    clusters: Sequence[Cluster],
     *,
     below: Sequence[int],
     since: datetime | None,
     until: datetime | None,
 ) -> tuple[ExceptionUse, ...]:
-    """What each exception took out; those of platforms that no cluster runs on are left out.
+    """What each exception took out; of those of this package, the ones that took nothing out are left out.
 
     Args:
         engine: in which it was taken out.
         plan: with the exceptions.
-        clusters: all clusters.
         below: numbers of rules whose alerts are not wanted.
         since: events before do not count.
         until: events from here on do not count.
@@ -116,7 +114,6 @@ def exception_uses(
             meant = dict(plan.exceptions[number].rules)[rule]
             own = by_rule.setdefault(number, {})
             own[meant] = max(own.get(meant, 0), requests)
-    seen = {cluster.platform for cluster in clusters}
     return tuple(
         ExceptionUse(
             exception.info,
@@ -125,7 +122,7 @@ def exception_uses(
             dict(sorted(by_rule.get(number, {}).items())),
         )
         for number, exception in enumerate(plan.exceptions)
-        if exception.info.platform in {None, ANY, *seen}
+        if exception.info.platform is None or number in counts
     )
 
 

@@ -133,7 +133,6 @@ class _Scan:
             exceptions=exception_uses(
                 self._engine,
                 self._plan,
-                clusters,
                 below=below,
                 since=self._options.since,
                 until=self._options.until,

@@ -313,6 +313,7 @@ def _print_page(page: RulePage, feeding: Feeding) -> None:
     for name, value in (
         ("rule", info.id),
         ("severity", info.severity.value),
+        ("confidence", info.confidence.value),
         ("class", info.rule_class.value),
         ("kind", info.kind.value),
         ("catalogue", ", ".join(info.catalogue)),

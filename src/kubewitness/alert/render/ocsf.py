@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from kubewitness import __version__
 from kubewitness.alert.objects import distinct_objects
 from kubewitness.alert.render.fields import Fields, to_json
-from kubewitness.model.alert import Severity
+from kubewitness.model.alert import Confidence, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +32,7 @@ _SEVERITIES = {
     Severity.HIGH: (4, "High"),
     Severity.CRITICAL: (5, "Critical"),
 }
+_CONFIDENCES = {Confidence.LOW: 1, Confidence.MEDIUM: 2, Confidence.HIGH: 3}
 _CREATE = 1
 _ACTIVITIES = {
     "create": (1, "Create"),
@@ -75,6 +76,8 @@ def _finding(alert: Alert) -> Fields:
             "type_name": "Detection Finding: Create",
             "severity_id": severity_id,
             "severity": severity,
+            "confidence_id": _CONFIDENCES[alert.confidence],
+            "confidence": alert.confidence.value.capitalize(),
             "status_id": 1,
             "status": "New",
             "time": last_at,
