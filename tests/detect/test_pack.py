@@ -150,3 +150,13 @@ def test_bases_of_correlations_stay_in_their_file(files: list[RuleFile]) -> None
 
 def _bases(rule: Rule) -> tuple[str, ...]:
     return rule.correlation.rules if rule.correlation else ()
+
+
+def test_explanations_do_not_say_a_kind_twice(pack: Pack) -> None:
+    """`{object}` names the kind itself: "the node {object}" becomes "the node node a"."""
+    nouns = (
+        "node|nodes|endpoints|service|namespace|pod|deployment|role|binding|secret|ingress|webhook|certificate request"
+    )
+    twice = re.compile(rf"\b(?:{nouns}) \{{object\}}")
+    said = {rule.info.id: rule.info.explain or "" for rule in pack.alerting}
+    assert [rule_id for rule_id, text in said.items() if twice.search(text)] == []

@@ -54,6 +54,8 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_b
     failure = None if _tells_outcome(template) else describe_failures(results)
     if failure is not None:
         phrase = as_attempt(phrase)
+    if len(_users(details)) > 1:
+        phrase = re.sub(r"^was\b", "were", phrase)
     sentence = f"{_who(details, results, names)} {phrase}"
     objects = distinct_objects(details)
     if count > 1 and count != len(objects) and "count" not in names:
@@ -88,7 +90,7 @@ def _split(template: str) -> tuple[str, str]:
     return (template, "") if aside is None else (template[: aside.start()], template[aside.start() :])
 
 
-_ASIDE = re.compile(r", (?!\.)| and so ")
+_ASIDE = re.compile(r", (?!\.)| and so | and was refused")
 _ENCLOSED = re.compile(r"\([^()]*\)|\{[^{}]*\}|`[^`]*`")
 
 
@@ -127,8 +129,7 @@ def shorten(text: str, longest: int = _LONGEST_VALUE) -> str:
 
 
 def _who(details: Details, results: Sequence[Result], names: set[str]) -> str:
-    found = (each.get("username") or each.get("actor") for each in details)
-    known = list(dict.fromkeys(user for user in found if user))
+    known = _users(details)
     if not known:
         is_turned_away = bool(results) and all(result.code == UNAUTHENTICATED for result in results)
         return "somebody without valid credentials" if is_turned_away else "somebody whom the log does not name"
@@ -138,6 +139,11 @@ def _who(details: Details, results: Sequence[Result], names: set[str]) -> str:
         group = f" in group {groups[0]}" if groups else ""
         return f"{shorten(known[0])} (as {listed(assumed)}{group})"
     return listed(known, "actor", "actors")
+
+
+def _users(details: Details) -> list[str]:
+    found = (each.get("username") or each.get("actor") for each in details)
+    return list(dict.fromkeys(user for user in found if user))
 
 
 def _clauses(details: Details, results: Sequence[Result], names: set[str], *, is_failed: bool) -> list[str]:
@@ -246,9 +252,11 @@ def _value(name: str, details: Details) -> str | None:
 def _fill(template: str, details: Details, count: int) -> str:
     """Fill a template. Field access and formats (`{a.b}`, `{a!r}`) are not offered and count as absent."""
     try:
-        parts = list(Formatter().parse(template))
+        list(Formatter().parse(template))
     except ValueError:
         return template
+    known = _PARENTHESES.sub(lambda group: _known_items(group[1], details), template)
+    parts = list(Formatter().parse(known))
     text, closing, is_after_one = "", "", False
     for index, (part, name, _, _) in enumerate(parts):
         literal = part.removeprefix(closing)
@@ -270,6 +278,29 @@ def _fill(template: str, details: Details, count: int) -> str:
         text += literal + (value or "")
     lead = " " if text.startswith(" ") else ""
     return lead + " ".join(text.replace(" ()", "").split())
+
+
+# What is said in parentheses is said by the way: of its items, those of which nothing is known go.
+_PARENTHESES = re.compile(r" ?\(([^()`]*\{[^()`]*)\)")
+
+
+def _known_items(items: str, details: Details) -> str:
+    kept: list[str] = []
+    for item in re.split(r"(?<=[,;]) ", items):
+        names = placeholders(item)
+        absent = {name for name in names if name != "count" and _value(name, details) is None}
+        if absent < names or not names:
+            kept.append(_without(item, absent))
+    text = " ".join(kept).rstrip(",; ")
+    return f" ({text})" if text else ""
+
+
+def _without(item: str, absent: set[str]) -> str:
+    """The item without placeholders that have no value, and the small words before them."""
+    for name in absent:
+        before, _, after = item.partition(f"{{{name}}}")
+        item = _LEAD_IN.sub("", before) + after
+    return item
 
 
 _CLOSINGS = {"`": "`", '"': '"', "'": "'", "(": ")"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.build import build_alert, order_alerts
+from kubewitness.alert.explain import placeholders
 from kubewitness.alert.redact import Redactor
 from kubewitness.app.baselines import known_before, load_baseline
 from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
@@ -19,11 +20,12 @@ from kubewitness.app.plans import plan_rules
 from kubewitness.detect.hits import grouped_sql, hits_sql
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
+from kubewitness.model.event import BY_NAME
 from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kubewitness.app.evidence import Evidence
@@ -162,10 +164,11 @@ class _Scan:
         ]
         shown = {row["event"] for group in groups for row in group[:_DETAILED_EVENTS]}
         rows = {row["event"] for row in hits}
+        details = self._details({row["rule"] for row in hits})
         if len(rows) > _READ_AT_ONCE and not (self._options.matches and self._options.detailed):
-            known = evidence.events(shown, _DETAILS) | evidence.events(rows - shown, _IDENTITY)
+            known = evidence.events(shown, details) | evidence.events(rows - shown, _IDENTITY)
         else:
-            known = evidence.events(rows, _DETAILS)
+            known = evidence.events(rows, details)
         makers = find_makers(self._engine, self._plan, evidence, self._redactor)
         familiar = known_before(self._engine, self._plan, evidence)
         alerts: list[Alert] = []
@@ -185,6 +188,11 @@ class _Scan:
                     for event, row in zip(events, group, strict=True)
                 ]  # fmt: skip
         return alerts, matches
+
+    def _details(self, rules: Iterable[int]) -> tuple[str, ...]:
+        """Columns that the alerts of these rules speak of."""
+        named = {name for rule in rules for name in placeholders(self._plan.rules[rule].info.explain or "")}
+        return (*_DETAILS, *sorted(named & BY_NAME.keys() - {*_DETAILS}))
 
     def _event(
         self, row: dict[str, Any], event: dict[str, Any], reading: Reading, makers: Mapping[int, Maker]
