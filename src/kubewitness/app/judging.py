@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.app.candidates import SecondPass
+from kubewitness.app.candidates import Candidates
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.reading import Reading, Target, read_sources
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Events in the tables `staged`, `candidates`, `candidate_rows` and `duplicates`.
+    """Events in the tables `staged`, `heads`, `candidates`, `candidate_rows` and `duplicates`.
 
     Attributes:
         reading: where they are from.
@@ -51,16 +51,17 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
     engine.run(plan.first.create_sql)
     reading = Reading()
     evidence = Evidence(engine, reading, folder)
-    second = SecondPass(engine, plan.second, reading, evidence) if plan.second else None
+    candidates = Candidates(engine, plan, reading, evidence)
     read_sources(
         engine,
         paths,
-        Target("staged", plan.first.select, plan.first.above, plan.first.heads_only),
+        Target("staged", plan.first.select, plan.first.judging(), plan.first.heads_only),
         folder,
         reading,
         cluster=cluster,
-        then=second.judge if second else None,
+        then=candidates.judge,
     )
+    candidates.finish()
     if not reading.sources:
         reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
         raise UnreadableError(
@@ -68,4 +69,4 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
         )
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, evidence)
-    return Judged(reading, evidence, second.unjudged if second else 0)
+    return Judged(reading, evidence, candidates.unjudged)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from kubewitness.detect.bits import WORD_BITS, any_bits, bigint, when
 from kubewitness.detect.correlate.bases import LIVE, ROWS
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.plan import Bit, PlannedException, Table, mask_test
-from kubewitness.detect.planning import DIALECT, WORD_BITS, any_bits, bigint, build_plan, when
+from kubewitness.detect.planning import DIALECT, build_plan
 from kubewitness.facts import BODY_FACTS
 from kubewitness.query.lower import lower
 from kubewitness.query.predicate import fields_of
@@ -106,7 +107,11 @@ def plan_with_exceptions(pack: Pack, exceptions: Sequence[RuleException], today:
         today: day (UTC).
     """
     pack, attached = attach(pack, [each for each in exceptions if not each.info.is_expired(today)])
-    plan = except_from(build_plan(pack), attached)
+    also_asked: dict[str, set[str]] = defaultdict(set)
+    for each in attached:
+        for rule, _ in each.rules:
+            also_asked[rule] |= {field.column.name for field in fields_of(each.exception.predicate)}
+    plan = except_from(build_plan(pack, also_asked), attached)
     expired = (
         PlannedException(each.info, (), (), is_active=False) for each in exceptions if each.info.is_expired(today)
     )
@@ -129,7 +134,8 @@ def except_from(plan: Plan, attached: Sequence[Attached]) -> Plan:
     return replace(
         plan,
         first=_asking(plan.first, plan, asked[Table.STAGED]),
-        second=_asking(plan.second, plan, asked[Table.CANDIDATES]) if plan.second else None,
+        heads=_asking(plan.heads, plan, asked[Table.HEADS]),
+        second=_asking(plan.second, plan, asked[Table.CANDIDATES]),
         exceptions=tuple(planned),
     )
 
@@ -209,8 +215,11 @@ WHERE excepted_{word} <> 0 AND {LIVE}
 
 def _clear(table: Table, word: int, bits: dict[int, int]) -> str:
     values = ", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits.items())
-    place = "event" if table is Table.STAGED else "candidate_rows.rowid"
-    rows = "" if table is Table.STAGED else " JOIN candidate_rows USING (event)"
+    place, rows = {
+        Table.STAGED: ("event", ""),
+        Table.HEADS: ("heads.rowid", " JOIN heads USING (event)"),
+        Table.CANDIDATES: ("candidate_rows.rowid", " JOIN candidate_rows USING (event)"),
+    }[table]
     return f"""
 UPDATE {table} SET matched_{word} = matched_{word} & ~cleared.mask
 FROM (

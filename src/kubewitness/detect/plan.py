@@ -12,13 +12,14 @@ from kubewitness.model.exception import ExceptionInfo  # noqa: TC001
 from kubewitness.model.rule import RuleInfo  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Table(StrEnum):
     """Where the rows of a pass go."""
 
     STAGED = "staged"
+    HEADS = "heads"
     CANDIDATES = "candidates"
 
 
@@ -88,15 +89,34 @@ class PlannedException:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Rules with the same needs, as far as one pass asks them.
+
+    Attributes:
+        word: column `gate_<word>` that has its bit.
+        bit: which one.
+        guard: condition under which it is worth asking; None to ask always.
+        answers: column of bits, and SQL of the bits in it.
+    """
+
+    word: int
+    bit: int
+    guard: str | None
+    answers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pass:
     """A query over `events`.
 
     Attributes:
         table: that takes its rows: one per record read, in their order.
         columns: of the table, with their types.
-        values: what each of them is, as SQL over the last of `above`.
+        values: what each of them is, as SQL over `judged`, which is the last of `above`, and the answers.
         kept: form and name of a field (`kept_name`) to the column that holds what is kept of its value.
         above: named queries over `events`.
+        groups: the rules that are asked, by their needs.
+        answered: names of the columns of bits that the groups answer.
         heads_only: whether it needs no bodies.
     """
 
@@ -105,13 +125,34 @@ class Pass:
     values: dict[str, str]
     kept: dict[str, str]
     above: tuple[tuple[str, str], ...]
+    groups: tuple[Group, ...]
+    answered: tuple[str, ...]
     heads_only: bool
 
     @property
     def select(self) -> str:
-        """Query over the last of `above`."""
+        """Query over `judged`."""
         listed = ",\n    ".join(f"{sql} AS {name}" for name, sql in self.values.items())
-        return f"SELECT\n    {listed}\nFROM {self.above[-1][0]}"
+        return f"SELECT\n    {listed}\nFROM judged"
+
+    @property
+    def gate_words(self) -> list[str]:
+        """Columns of the pass before it that say which groups an event belongs to."""
+        return [f"gate_{word}" for word in range(max((group.word + 1 for group in self.groups), default=0))]
+
+    def judging(self, gates: Sequence[int] | None = None) -> tuple[tuple[str, str], ...]:
+        """Named queries over `events`, the last of which is `judged`: it asks the rules.
+
+        Args:
+            gates: bits of the groups to ask, for each word; all of them when None.
+        """
+        asked = [group for group in self.groups if gates is None or gates[group.word] >> group.bit & 1]
+        parts: dict[str, list[str]] = {name: [] for name in self.answered}
+        for group in asked:
+            for name, sql in group.answers:
+                parts[name].append(f"CASE WHEN {group.guard} THEN {sql} ELSE 0 END" if group.guard else sql)
+        listed = "".join(f", ({' | '.join(answers or ['0'])})::BIGINT AS {name}" for name, answers in parts.items())
+        return (*self.above, ("judged", f"SELECT *{listed} FROM {self.above[-1][0]}"))  # noqa: S608 - of the plan
 
     @property
     def create_sql(self) -> str:
@@ -126,14 +167,18 @@ class Plan:
     Attributes:
         rules: the rules.
         first: over all events.
-        second: over the candidates, the rows of the first whose `is_candidate` is true; None without such rules.
+        heads: over what the first pass kept of the events that have a gate: their heads.
+        second: over the candidates, events that got a gate from the pass over heads, bodies and all.
+        head_columns: what is kept of heads: name to type of columns of `decoded`.
         exceptions: what is taken out of the answers, once everything is read.
         platforms: names of platforms; bit n of the first pass's column `signs` says that an event shows the n-th.
     """
 
     rules: tuple[PlannedRule, ...]
     first: Pass
-    second: Pass | None
+    heads: Pass
+    second: Pass
+    head_columns: dict[str, str]
     exceptions: tuple[PlannedException, ...] = ()
     platforms: tuple[str, ...] = ()
 
@@ -147,8 +192,12 @@ class Plan:
 
     def kept(self, table: Table, field: str, form: Form = Form.HASH) -> str:
         """Column of a table that holds what is kept of a field."""
-        query = self.first if table is Table.STAGED else self.second
-        return query.kept[kept_name(field, form)] if query else ""
+        return self.passes[table].kept[kept_name(field, form)]
+
+    @property
+    def passes(self) -> dict[Table, Pass]:
+        """The passes, by the table that takes their rows."""
+        return {query.table: query for query in (self.first, self.heads, self.second)}
 
 
 def kept_name(field: str, form: Form) -> str:

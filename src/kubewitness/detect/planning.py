@@ -1,10 +1,10 @@
-"""All rules in two passes over the events.
+"""All rules in few passes over few events.
 
-An event is first classified by verb, resource and subresource: each value stands for a set of rule groups, as bits, and
-the bits that all three share (the gate) are the groups whose necessary conditions the event fulfils. Few events have
-any. So the first pass reads the heads of all events, asks the rules that every event must be asked, and marks as
-candidates those with a gate; the second pass reads the candidates again, bodies and all, and asks the rules of their
-groups.
+Rules with the same necessary conditions form a group, and each event has a gate: the groups whose conditions it fulfils
+(gate.py). Few events have any. So the first pass reads the heads of all events, asks the rules that every event must be
+asked, and keeps the gates, and the heads of those that have one. Over these heads the rules of the groups that occur
+are asked, or as much of them as can be said without bodies. What is left are the candidates: the second pass reads
+them again, bodies and all.
 
 What matched is a bit per rule. Of the rest only keys are kept, to find the same record, the same request and the same
 cause again: what an event was about is read again for the few that make an alert.
@@ -14,49 +14,68 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from itertools import groupby
-from typing import TYPE_CHECKING, assert_never
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from kubewitness.detect.bits import WORD_BITS, any_bits, bigint, when
+from kubewitness.detect.gate import Gate, guard
 from kubewitness.detect.keeping import form_of, is_several, kept_sql
-from kubewitness.detect.plan import Bit, Form, Pass, Plan, PlannedRule, Table, kept_name, mask_test
-from kubewitness.facts import BODY_FACTS
+from kubewitness.detect.plan import Bit, Form, Group, Pass, Plan, PlannedRule, Table, kept_name, mask_test
+from kubewitness.facts import BODY_FACTS, floors
 from kubewitness.model.errors import KubewitnessError
-from kubewitness.model.event import BY_NAME
+from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import fold, folded_columns, folded_name, lower
-from kubewitness.query.needs import ABSENT, Needs, Trait, TraitKind, needs
-from kubewitness.query.predicate import fields_of
+from kubewitness.query.needs import Needs, needs
+from kubewitness.query.predicate import Or, fields_of
+from kubewitness.query.pruning import needed
+from kubewitness.query.weaken import weaken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from kubewitness.detect.pack import Pack
     from kubewitness.detect.rule import Rule
     from kubewitness.query.fields import Field
 
-WORD_BITS = 63
-"""Rules, or groups, per column of bits: what a signed 64-bit integer holds without its sign."""
-
 DIALECT = "duckdb"
 
 
-def build_plan(pack: Pack) -> Plan:
-    """One plan for all rules of the pack."""
+def build_plan(pack: Pack, also_asked: Mapping[str, Collection[str]] | None = None) -> Plan:
+    """One plan for all rules of the pack.
+
+    Args:
+        pack: the rules.
+        also_asked: columns that are looked at, besides those of the rule, in events that it matched; by its id.
+    """
+    also_asked = also_asked or {}
     always: list[Rule] = []
-    groups: dict[Needs, list[Rule]] = {}
+    by_heads: dict[Needs, list[Rule]] = {}
+    by_bodies: dict[Needs, list[Rule]] = {}
     for rule in pack.rules:
         if rule.predicate is not None:
             need = needs(rule.predicate)
-            (always if need.is_met_by_many or _is_about_heads(rule) else groups.setdefault(need, [])).append(rule)
-    gated = [rule for rules in groups.values() for rule in rules]
+            columns = _columns_of(rule, pack.rules) | set(also_asked.get(rule.info.id, ()))
+            if need.is_met_by_many or _is_about_heads(rule):
+                always.append(rule)
+            elif columns & late_columns():
+                by_bodies.setdefault(need, []).append(rule)
+            else:
+                by_heads.setdefault(need, []).append(rule)
     bits = {
         rule.info.id: Bit(table, *divmod(index, WORD_BITS))
-        for table, rules in ((Table.STAGED, always), (Table.CANDIDATES, gated))
+        for table, rules in (
+            (Table.STAGED, always),
+            (Table.HEADS, [rule for rules in by_heads.values() for rule in rules]),
+            (Table.CANDIDATES, [rule for rules in by_bodies.values() for rule in rules]),
+        )
         for index, rule in enumerate(rules)
     }
-    gates = {need: divmod(index, WORD_BITS) for index, need in enumerate(groups)}
+    gate = Gate(list(by_heads | by_bodies))
+    heads = _heads_pass(pack.rules, by_heads, by_bodies, gate, bits)
+    head_columns = _head_columns(heads, {column for columns in also_asked.values() for column in columns})
     return Plan(
         rules=tuple(
             PlannedRule(
@@ -64,9 +83,39 @@ def build_plan(pack: Pack) -> Plan:
             )
             for rule in pack.rules
         ),
-        first=_first_pass(pack.rules, always, gates, bits),
-        second=_second_pass(pack.rules, groups, gates, bits) if groups else None,
+        first=_first_pass(pack.rules, always, gate, head_columns, bits),
+        heads=heads,
+        second=_second_pass(pack.rules, by_bodies, bits),
+        head_columns=head_columns,
     )
+
+
+_DEAR = frozenset({"request_object", "response_object", "truncated", "annotations", "authentication_metadata"})
+"""Columns of `decoded` that the first pass does not read if it can help it."""
+
+
+@lru_cache(maxsize=1)
+def late_columns() -> frozenset[str]:
+    """Columns that are made of dear ones: they are known when an event is read for the second time."""
+    return frozenset(name for name in BY_NAME if needed(floors(), [name]) & _DEAR)
+
+
+def _columns_of(rule: Rule, rules: Sequence[Rule]) -> set[str]:
+    """Columns that are looked at to judge the rule, and those that other rules need of its events."""
+    own = {field.column.name for field in fields_of(rule.predicate)} if rule.predicate else set()
+    later = {
+        field.column.name for other in rules for rule_id, field, _ in _needed_later(other) if rule_id == rule.info.id
+    }
+    return own | later
+
+
+def _head_columns(heads: Pass, also_asked: Iterable[str]) -> dict[str, str]:
+    """Columns of `decoded`, with their types, of which the pass over heads is made."""
+    words = needed(floors(), [heads.select, *(sql for _, sql in heads.judging()), *also_asked])
+    types = {name: column.type for name, column in BY_NAME.items() if name not in _DEAR}
+    types |= {"cluster": "VARCHAR", "logged_at": "TIMESTAMP", "older_timestamp": "TIMESTAMP", "partial": "BOOLEAN"}
+    facts = {fact.name for fact in FACTS}
+    return {name: type_ for name, type_ in types.items() if name in words and name not in facts}
 
 
 def _is_about_heads(rule: Rule) -> bool:
@@ -128,58 +177,109 @@ _ENDS = {
 
 
 def _first_pass(
-    rules: Sequence[Rule],
-    always: Sequence[Rule],
-    gates: dict[Needs, tuple[int, int]],
-    bits: dict[str, Bit],
+    rules: Sequence[Rule], always: Sequence[Rule], gate: Gate, head_columns: dict[str, str], bits: dict[str, Bit]
 ) -> Pass:
     # What is compared several times is brought to lower case once; lists are dear enough for one.
     compared = sum((folded_columns(rule.predicate) for rule in always if rule.predicate), Counter[str]())
     shared = sorted(name for name, count in compared.items() if count > 1 or BY_NAME[name].is_list)
-    needed = {field.column.name for rule in always if rule.predicate for field in fields_of(rule.predicate)}
-    candidate = " OR ".join(f"gate_{word} <> 0" for word in range(_count_words(gates.values())))
+    asked = {field.column.name for rule in always if rule.predicate for field in fields_of(rule.predicate)}
+    folded = [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
+    has_gate = " OR ".join(f"{name} <> 0" for name in gate.words)
+    head = ", ".join(f"{name} := {name}" for name in head_columns)
+    types = ", ".join(f"{name} {type_}" for name, type_ in head_columns.items())
+    kept = {
+        **{name: ("BIGINT", f"CASE WHEN fits THEN {name} ELSE 0 END") for name in gate.words},
+        # A list, because absent ones take no room.
+        "head": (f"STRUCT({types})[]", f"CASE WHEN fits AND ({has_gate}) THEN [struct_pack({head})] END"),
+    }
     return _pass(
         Table.STAGED,
         rules,
         bits,
         above=(
-            ("prepared", _prepared(gates, shared)),
-            ("judged", _judged([[rule] for rule in always], bits, shared, gates={})),
+            ("placed", _adding([*gate.places(), *folded], "events")),
+            ("prepared", _adding([*gate.bits(), _REQUEST_HASH], "placed")),
         ),
+        groups=(Group(0, 0, None, _answers(always, bits, shared)),),
         extra={
-            "is_candidate": ("BOOLEAN", f"fits AND ({candidate})" if gates else "FALSE"),
+            **(kept if gate.words else {}),
             **(_ENDS if any(rule.unfinished for rule in rules) else {}),
         },
-        heads_only=not needed & BODY_FACTS,
+        heads_only=not asked & BODY_FACTS,
     )
 
 
-def _second_pass(
+# What the first pass has found out already stands beside the heads.
+_HEAD_KEYS = {
+    "event": ("BIGINT", "event"),
+    "outcome": ("TINYINT", "staged_outcome"),
+    "happened_at": ("TIMESTAMP", "staged_happened_at"),
+    "cluster_key": ("UBIGINT", "staged_cluster_key"),
+    "request_key": ("UBIGINT", "staged_request_key"),
+    "actor_key": _KEYS["actor_key"],
+}
+
+
+def _heads_pass(
     rules: Sequence[Rule],
-    groups: dict[Needs, list[Rule]],
-    gates: dict[Needs, tuple[int, int]],
+    by_heads: dict[Needs, list[Rule]],
+    by_bodies: dict[Needs, list[Rule]],
+    gate: Gate,
     bits: dict[str, Bit],
 ) -> Pass:
-    by_gate = {id(members): gates[need] for need, members in groups.items()}
+    candidates = Gate(list(by_bodies))
+    places = [(word, 1 << bit) for word, bit in map(candidates.place, by_bodies)]
+    may_match = {
+        need: weaken(Or(tuple(rule.predicate for rule in members if rule.predicate)), late_columns())
+        for need, members in by_bodies.items()
+    }
+    answers: dict[Needs, list[tuple[str, str]]] = {
+        need: [*_answers(members, bits, ())] for need, members in by_heads.items()
+    }
+    for (word, mask), (need, predicate) in zip(places, may_match.items(), strict=True):
+        answer = when(lower(predicate), bigint(mask)).sql(DIALECT)
+        answers.setdefault(need, []).append((f"gate_{word}", answer))
+    return _pass(
+        Table.HEADS,
+        rules,
+        bits,
+        above=(("prepared", _adding([], "events")),),
+        groups=tuple(
+            Group(*gate.place(need), guard(need).sql(DIALECT), tuple(found)) for need, found in answers.items()
+        ),
+        extra={name: ("BIGINT", name) for name in candidates.words},
+        heads_only=True,
+        keys=_HEAD_KEYS,
+    )
+
+
+def _second_pass(rules: Sequence[Rule], by_bodies: dict[Needs, list[Rule]], bits: dict[str, Bit]) -> Pass:
+    gate = Gate(list(by_bodies))
     return _pass(
         Table.CANDIDATES,
         rules,
         bits,
-        above=(
-            ("prepared", _prepared(gates, ())),
-            ("judged", _judged(list(groups.values()), bits, (), gates=by_gate)),
+        above=(("prepared", _adding([_REQUEST_HASH], "events")),),
+        groups=tuple(
+            Group(
+                *gate.place(need),
+                guard(need).sql(DIALECT) if len(members) > 1 else None,
+                _answers(members, bits, ()),
+            )
+            for need, members in by_bodies.items()
         ),
         extra={},
         heads_only=False,
     )
 
 
-def _prepared(gates: dict[Needs, tuple[int, int]], shared: Sequence[str]) -> str:
-    """Query that adds the gate, the columns of `shared` in lower case, and what several keys are made of."""
-    columns = [exp.alias_(_gate(gates, word), f"gate_{word}") for word in range(_count_words(gates.values()))]
-    columns += [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
-    request_hash = "hash(audit_id, request_uri) AS request_hash"
-    return exp.select("*", *columns, request_hash, copy=False).from_("events").sql(DIALECT)
+# What several keys are made of.
+_REQUEST_HASH = "hash(audit_id, request_uri) AS request_hash"
+
+
+def _adding(columns: Sequence[exp.Expr | str], source: str) -> str:
+    """Query that adds columns to those of another one."""
+    return exp.select("*", *columns, copy=False).from_(source).sql(DIALECT)
 
 
 def _pass(
@@ -188,13 +288,15 @@ def _pass(
     bits: dict[str, Bit],
     *,
     above: tuple[tuple[str, str], ...],
+    groups: tuple[Group, ...],
     extra: dict[str, tuple[str, str]],
     heads_only: bool,
+    keys: dict[str, tuple[str, str]] | None = None,
 ) -> Pass:
     own = [bit for bit in bits.values() if bit.table is table]
     kept, kept_columns = _kept_fields(table, rules, bits)
     columns = {
-        **_KEYS,
+        **(keys or _KEYS),
         **extra,
         **{
             f"matched_{word}": ("BIGINT", f"matched_{word}")
@@ -204,135 +306,30 @@ def _pass(
     }
     types = {name: type_ for name, (type_, _) in columns.items()}
     values = {name: sql.replace("{matched}", mask_test(own)) for name, (_, sql) in columns.items()}
-    return Pass(table, types, values, kept, above, heads_only)
+    answered = tuple(name for name in columns if name.startswith("matched_"))
+    if table is Table.HEADS:
+        answered += tuple(extra)
+    return Pass(table, types, values, kept, above, groups, answered, heads_only)
 
 
 def _count_words(places: Iterable[tuple[int, int]]) -> int:
     return max((word + 1 for word, _ in places), default=1)
 
 
-def _gate(gates: dict[Needs, tuple[int, int]], word: int) -> exp.Expr:
-    """The groups of one word that an event belongs to, as bits."""
-    own = [(need, 1 << bit) for need, (place, bit) in gates.items() if place == word]
-    result = _classify("verb", [(need.verbs, mask) for need, mask in own])
-    for column, values in (
-        ("resource", [(need.resources, mask) for need, mask in own]),
-        ("subresource", [(need.subresources, mask) for need, mask in own]),
-        ("actor_kind", [(need.actor_kinds, mask) for need, mask in own]),
-    ):
-        result = exp.BitwiseAnd(this=result, expression=_classify(column, values))
-    return exp.BitwiseAnd(this=result, expression=_classify_traits([(need.traits, mask) for need, mask in own]))
-
-
-def _classify(column: str, needed: Sequence[tuple[frozenset[str] | None, int]]) -> exp.Expr:
-    """The groups that a value of the column admits, as bits."""
-    anything = sum(mask for values, mask in needed if values is None)
-    named: dict[str, int] = {}
-    for values, mask in needed:
-        for value in values or ():
-            named[value] = named.get(value, anything) | mask
-    by_mask: dict[int, list[str]] = {}
-    for value, mask in named.items():
-        if value != ABSENT:
-            by_mask.setdefault(mask, []).append(value)
-    case = exp.Case(default=bigint(anything))
-    if ABSENT in named:
-        case = case.when(exp.Is(this=exp.column(column), expression=exp.null()), bigint(named[ABSENT]))
-    for mask, alike in by_mask.items():
-        case = case.when(exp.column(column).isin(*alike), bigint(mask))
-    return case if case.args.get("ifs") else bigint(anything)
-
-
-def _classify_traits(needed: Sequence[tuple[frozenset[Trait] | None, int]]) -> exp.Expr:
-    """The groups that an event's traits admit, as bits; it may have several."""
-    anything = sum(mask for traits, mask in needed if traits is None)
-    masks: dict[Trait, int] = {}
-    for traits, mask in needed:
-        for trait in traits or ():
-            masks[trait] = masks.get(trait, 0) | mask
-    by_test: dict[tuple[TraitKind, int], list[str]] = {}
-    for trait, mask in sorted(masks.items()):
-        by_test.setdefault((trait.kind, mask), []).append(trait.value)
-    parts: list[exp.Expr] = [bigint(anything)]
-    for kind, tests in groupby(by_test.items(), key=lambda item: item[0][0]):
-        case = exp.Case(default=bigint(0))
-        for (_, mask), names in tests:
-            case = case.when(_has_trait(kind, names), bigint(mask), copy=False)
-        parts.append(case)
-    return any_bits(parts)
-
-
-def _has_trait(kind: TraitKind, values: Sequence[str]) -> exp.Expr:
-    match kind:
-        case TraitKind.IMPERSONATED:
-            return exp.Not(this=exp.Is(this=exp.column("impersonated_username"), expression=exp.null()))
-        case TraitKind.CODE:
-            return exp.In(this=exp.column("code"), expressions=[exp.Literal.number(value) for value in values])
-        case TraitKind.USERNAME | TraitKind.ACTOR | TraitKind.API_GROUP:
-            folded = exp.Lower(this=exp.column(kind.value))
-            return exp.In(this=folded, expressions=[exp.Literal.string(value) for value in values])
-        case _:
-            assert_never(kind)
-
-
-def _judged(
-    groups: Sequence[Sequence[Rule]],
-    bits: dict[str, Bit],
-    shared: Collection[str],
-    gates: dict[int, tuple[int, int]],
-) -> str:
-    """Query that adds the columns `matched_<word>`.
+def _answers(rules: Sequence[Rule], bits: dict[str, Bit], shared: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Column, and SQL of the bits in it, for each one that has answers of these rules.
 
     Args:
-        groups: rules with the same needs.
+        rules: of one group.
         bits: where their answers go.
-        shared: columns that `prepared` has in lower case.
-        gates: word and bit of the gate that a group (by identity) lies behind.
+        shared: columns that there are in lower case.
     """
-    words = _count_words((bits[rule.info.id].word, 0) for rules in groups for rule in rules)
-    parts: list[list[exp.Expr]] = [[] for _ in range(words)]
-    for rules in groups:
-        for word in range(words):
-            answers = [_answer(rule, bits[rule.info.id], shared) for rule in rules if bits[rule.info.id].word == word]
-            gate = gates.get(id(rules))
-            if gate and len(answers) > 1:
-                answers = [when(_has_bits(f"gate_{gate[0]}", 1 << gate[1]), any_bits(answers))]
-            parts[word] += answers
-    columns = [
-        exp.alias_(any_bits(answers) if answers else bigint(0), f"matched_{word}", copy=False)
-        for word, answers in enumerate(parts)
-    ]
-    return exp.select("*", *columns, copy=False).from_("prepared").sql(DIALECT)
-
-
-def _answer(rule: Rule, bit: Bit, shared: Collection[str]) -> exp.Expr:
-    assert rule.predicate is not None  # noqa: S101 - only judged rules come here
-    return when(lower(rule.predicate, shared), bigint(bit.mask))
-
-
-def when(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
-    """The value where the condition holds, else no bit."""
-    return exp.Case(ifs=[exp.If(this=condition, true=value)], default=bigint(0))
-
-
-def any_bits(items: Sequence[exp.Expr]) -> exp.Expr:
-    """All bits of these together."""
-    result = items[0]
-    for item in items[1:]:
-        result = exp.BitwiseOr(this=result, expression=item)
-    return exp.Paren(this=result)
-
-
-def _has_bits(column: str, mask: int) -> exp.Expr:
-    return exp.NEQ(
-        this=exp.Paren(this=exp.BitwiseAnd(this=exp.column(column), expression=bigint(mask))),
-        expression=bigint(0),
-    )
-
-
-def bigint(value: int) -> exp.Expr:
-    """A number of the type of a column of bits."""
-    return exp.Cast(this=exp.Literal.number(value), to=exp.DataType(this=exp.DataType.Type.BIGINT))
+    by_word: dict[int, list[exp.Expr]] = {}
+    for rule in rules:
+        bit = bits[rule.info.id]
+        if rule.predicate is not None:
+            by_word.setdefault(bit.word, []).append(when(lower(rule.predicate, shared), bigint(bit.mask)))
+    return tuple((f"matched_{word}", any_bits(answers).sql(DIALECT)) for word, answers in by_word.items())
 
 
 def _kept_fields(

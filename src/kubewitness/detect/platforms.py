@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from kubewitness.detect.bits import any_bits, bigint, when
 from kubewitness.detect.exceptions import SOURCES, RuleException, names, parse_unowned
-from kubewitness.detect.planning import DIALECT, any_bits, bigint, when
+from kubewitness.detect.planning import DIALECT
 from kubewitness.detect.sigma import parse_match
 from kubewitness.model.errors import ExceptionError
 from kubewitness.query.lower import lower

@@ -69,6 +69,20 @@ def pruned(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> tuple[tupl
     asked = list(asked)
     if "*" in _COUNT.sub("", asked[-1]):
         return tuple(named)
+    return _pruned(named, asked)[0]
+
+
+def needed(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> set[str]:
+    """Words in lower case, names of columns among them, that are needed from below the named queries.
+
+    Args:
+        named: as for `pruned`.
+        asked: SQL that reads from them; `*` is taken for no column.
+    """
+    return _pruned(named, asked)[1]
+
+
+def _pruned(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> tuple[tuple[tuple[str, str], ...], set[str]]:
     needed = {word for sql in asked for word in _words(sql)}
     kept: list[tuple[str, str]] = []
     for name, sql in reversed(named):
@@ -78,7 +92,7 @@ def pruned(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> tuple[tupl
             kept.append((name, sql))
         else:
             kept.append((name, _prune(level, needed)))
-    return tuple(reversed(kept))
+    return tuple(reversed(kept)), needed
 
 
 def _prune(level: _Level, needed: set[str]) -> str:

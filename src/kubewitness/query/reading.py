@@ -75,3 +75,15 @@ def reading_query(
     sql = with_floors(named, select)
     used = set(_PARAMETER.findall(sql))
     return ReadingQuery(sql, {name: value for name, value in parameters.items() if name in used})
+
+
+def events_query(decoded: str, select: str, *, above: Sequence[tuple[str, str]] = ()) -> str:
+    """The query `select` over the events that have been decoded already.
+
+    Args:
+        decoded: query for the columns of `decoded` that are needed, and any others.
+        select: as for `reading_query`.
+        above: as for `reading_query`.
+    """
+    below = pruned(floors(), [*(sql for _, sql in above), select])
+    return with_floors((("decoded", decoded), *below, *above), select)

@@ -19,6 +19,7 @@ LIVE = "outcome IN (1, 2) AND event NOT IN (SELECT event FROM duplicates)"
 
 ROWS = {
     Table.STAGED: "(SELECT rowid AS event, * FROM staged)",
+    Table.HEADS: "heads",
     # The n-th row of candidates is of the event that the n-th row of candidate_rows names.
     Table.CANDIDATES: "(SELECT candidate_rows.event, candidates.* FROM candidates"
     " JOIN candidate_rows ON candidate_rows.rowid = candidates.rowid)",
