@@ -69,8 +69,6 @@ WHERE first_hop.owner_key IS NULL OR second_hop.owner_key IS NULL AND second_hop
 
 def with_makers(plan: Plan) -> Plan:
     """A plan whose second pass also keeps what `MAKERS` joins."""
-    if plan.second is None:
-        return plan
     second = replace(
         plan.second,
         columns=plan.second.columns | dict.fromkeys(_COLUMNS, "UBIGINT"),
@@ -81,4 +79,4 @@ def with_makers(plan: Plan) -> Plan:
 
 def keeps_makers(plan: Plan) -> bool:
     """Whether `MAKERS` can be run."""
-    return plan.second is not None and "owner_key" in plan.second.columns
+    return "owner_key" in plan.second.columns
