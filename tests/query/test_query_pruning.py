@@ -60,6 +60,7 @@ def test_no_floor_is_of_a_form_that_cannot_be_pruned(shape: EngineShape) -> None
         ("SELECT ', FROM y' AS x, b AS y FROM t", "SELECT x FROM n", "SELECT ', FROM y' AS x FROM t"),
         ("SELECT a AS x, b AS y FROM t", "SELECT 'y', x -- y\nFROM n", "SELECT a AS x FROM t"),
         ("SELECT a AS x, b AS y FROM t", "SELECT count(*) FROM n", "SELECT NULL FROM t"),
+        ("SELECT a AS x, b AS y FROM t", "SELECT regexp_matches(x, '.*') FROM n", "SELECT a AS x FROM t"),
         ("SELECT a AS x, b AS y FROM t", "SELECT * FROM n", "SELECT a AS x, b AS y FROM t"),
         ("SELECT DISTINCT a AS x, b AS y FROM t", "SELECT x FROM n", "SELECT DISTINCT a AS x, b AS y FROM t"),
         ("SELECT x, y FROM t GROUP BY ALL", "SELECT x FROM n", "SELECT x, y FROM t GROUP BY ALL"),

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORD = re.compile(r"--[^\n]*|'(?:[^']|'')*'|([A-Za-z_]\w*)")
-_COUNT = re.compile(r"count\(\*\)", re.IGNORECASE)
+_NO_STAR = re.compile(r"--[^\n]*|'(?:[^']|'')*'|count\(\*\)", re.IGNORECASE)
 _CLAUSES = frozenset(
     {"WHERE", "GROUP", "HAVING", "WINDOW", "QUALIFY", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT"}
 )
@@ -67,7 +67,7 @@ def pruned(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> tuple[tupl
         asked: SQL that reads from them; the last one says what comes out, and when it says `*`, all stays.
     """
     asked = list(asked)
-    if "*" in _COUNT.sub("", asked[-1]):
+    if "*" in _NO_STAR.sub("", asked[-1]):
         return tuple(named)
     return _pruned(named, asked)[0]
 
