@@ -106,3 +106,35 @@ def test_what_is_not_there_is_an_error_with_a_hint(folder: Path) -> None:
 def test_builtin_policies_are_listed() -> None:
     listed = json.loads(run("list", "--format", "json").stdout)
     assert {"builtin:aks-kube-audit", "builtin:aks-kube-audit-admin"} <= {item["name"] for item in listed}
+
+
+LOG = Path(__file__).parents[1] / "fixtures" / "shapes" / "plain.ndjson"
+
+
+def test_bytes_are_measured_compared_and_drawn(folder: Path) -> None:
+    own, chart = str(folder / "policy.yaml"), folder / "bytes.html"
+    answer = run("simulate", own, str(LOG), "--compare", "builtin:metadata", "--format", "json", "--chart", str(chart))
+    mine, other = json.loads(answer.stdout)
+    assert mine["kept_bytes"] < other["kept_bytes"] <= mine["bytes"] == other["bytes"]
+    drawn = chart.read_text("utf-8")
+    assert "<html" in drawn
+    assert 'src="http' not in drawn
+    table = run("volume", str(LOG), "--top", "2")
+    assert "USER" in table.stdout
+    assert "a month at list prices" in table.stdout
+
+
+def test_diff_and_advice_measure_logs(folder: Path) -> None:
+    rules = own_rules(folder)
+    told = run("advise", str(LOG), *rules, "--keep", "shell").stderr
+    assert "builtin:request-response keeps" in told
+    assert "covers 1 of 1 detections" in told
+    own = str(folder / "policy.yaml")
+    found = json.loads(run("diff", own, own, str(LOG), *rules[:2], "--format", "json").stdout)
+    assert [item["policy"] for item in found["volume"]] == [own, own]
+
+
+def test_a_chart_of_an_unknown_kind_is_refused(folder: Path) -> None:
+    answer = run("simulate", str(folder / "policy.yaml"), str(LOG), "--chart", "bytes.gif")
+    assert answer.returncode == 2
+    assert "hint: end its name with .html" in answer.stderr

@@ -32,7 +32,7 @@ _LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 _DROPPED = b"NS"
 _COPIED = b"K"
 _NOT_AN_EVENT = ord("-")
-_EDITS: dict[Action, tuple[Level | None, bool]] = {
+EDITS: dict[Action, tuple[Level | None, bool]] = {
     Action.KEEP: (None, False),
     Action.KEEP_WITHOUT_MANAGED_FIELDS: (None, True),
     Action.LOWER_TO_METADATA: (Level.METADATA, False),
@@ -165,7 +165,7 @@ class _Writer:
         self._decoded = decoded
         self._again = again
         self._keep_envelope = options.keep_envelope
-        self._edits = {ord(action): Edit(level, managed, options.redact) for action, (level, managed) in _EDITS.items()}
+        self._edits = {ord(action): Edit(level, managed, options.redact) for action, (level, managed) in EDITS.items()}
         self._copies = options.redact is None
         rows = [span.first_row for span in reading.spans] + [len(actions)]
         self._end_rows = dict(pairwise(rows))

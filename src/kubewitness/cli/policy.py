@@ -120,7 +120,18 @@ def explain(
         _print_explanation(explanation)
 
 
+_MODULES = {"simulate": "policy_simulate", "volume": "policy_simulate"}
 for _name, _about, _lines_shown in (
+    (
+        "simulate",
+        "Measure what a policy would keep of a log, and what that costs.",
+        ("simulate policy.yaml logs/", "simulate builtin:metadata logs/ --compare builtin:gce --chart bytes.html"),
+    ),
+    (
+        "volume",
+        "Say who and what fills a log, by bytes.",
+        ("volume logs/", "volume logs/ --top 20 --format json"),
+    ),
     (
         "coverage",
         "Say for each detection rule whether a log under a policy could show it.",
@@ -138,7 +149,10 @@ for _name, _about, _lines_shown in (
     ),
 ):
     app.command(
-        f"kubewitness.cli.policy_coverage:{_name}", name=_name, help=_about, help_epilogue=_examples(*_lines_shown)
+        f"kubewitness.cli.{_MODULES.get(_name, 'policy_coverage')}:{_name}",
+        name=_name,
+        help=_about,
+        help_epilogue=_examples(*_lines_shown),
     )
 app.command(
     "kubewitness.cli.policy_lint:lint",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WIDTH = 100
 
 Recorded = Annotated[Path, Parameter(help="Audit policy (YAML or JSON), or builtin:NAME; see policy list.")]
+Logs = Annotated[str, Parameter(help="Logs on which to measure bytes.", allow_leading_hyphen=True)]
 Rules = Annotated[list[Path] | None, Parameter(help="Folder or file of Sigma rules; several times.", negative=())]
 Builtin = Annotated[bool, Parameter(help="Ask for the builtin rules.")]
 Classes = Annotated[
@@ -64,26 +65,49 @@ def diff(
     old: Recorded,
     new: Recorded,
     /,
-    *,
+    *paths: Logs,
     rules: Rules = None,
     format: Printed = Format.TABLE,  # noqa: A002
 ) -> None:
-    """Say which requests are recorded in another way, and which detections are lost and won."""
+    """Say which requests are recorded in another way, which detections are lost and won, and the bytes of logs."""
     from kubewitness.app.policy_coverage import (  # noqa: PLC0415
         compare_recordings,
         comparison_fields,
         load_recording,
     )
 
-    comparison = compare_recordings(load_recording(old), load_recording(new), rules or [])
+    before, after = load_recording(old), load_recording(new)
+    comparison = compare_recordings(before, after, rules or [])
+    volumes = [(str(file), _volume(each, paths)) for file, each in ((old, before), (new, after))] if paths else []
     if format is Format.JSON:
-        sys.stdout.write(json.dumps(comparison_fields(comparison), indent=2) + "\n")
+        kept = {"volume": [{"policy": name} | fields for name, fields in volumes]} if volumes else {}
+        sys.stdout.write(json.dumps(comparison_fields(comparison) | kept, indent=2) + "\n")
     else:
         _print_comparison(comparison)
+        for name, fields in volumes:
+            sys.stdout.write(_volume_text(name, fields) + "\n")
+
+
+def _volume(recording: Recording, paths: Sequence[str]) -> dict[str, int]:
+    """Bytes and records of a log, and what a policy keeps of them."""
+    from kubewitness.app.policy_simulate import simulate  # noqa: PLC0415 - the engine is imported when it runs
+
+    whole = simulate(recording.policy, list(paths)).whole
+    return {
+        "events": whole.events,
+        "kept_events": whole.kept_events,
+        "bytes": whole.bytes,
+        "kept_bytes": whole.kept_bytes,
+    }
+
+
+def _volume_text(name: str, fields: dict[str, int]) -> str:
+    share = fields["kept_bytes"] / fields["bytes"] if fields["bytes"] else 0
+    return f"{name} keeps {fields['kept_bytes']:,} of {fields['bytes']:,} bytes ({share:.1%})"
 
 
 def advise(
-    *,
+    *paths: Logs,
     rules: Rules = None,
     builtin_rules: Builtin = True,
     rule_class: Annotated[
@@ -98,10 +122,11 @@ def advise(
     """Write the smallest policy under which the chosen detections could be shown.
 
     Each of its rules says in a comment which detections need it. Coverage of the result is checked and reported on
-    standard error.
+    standard error; with logs, what it keeps of them too, beside everything at Metadata and at RequestResponse.
     """
-    from kubewitness.app.policy_coverage import advise_policy, summary  # noqa: PLC0415
+    from kubewitness.app.policy_coverage import advise_policy, cover, summary  # noqa: PLC0415
     from kubewitness.policy.advise import policy_text  # noqa: PLC0415
+    from kubewitness.policy.coverage import Recording  # noqa: PLC0415
 
     advised = advise_policy(
         rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,), keep=keep or []
@@ -116,8 +141,21 @@ def advise(
             raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary(advised.coverage).items())
     print(f"{len(advised.advice.rules)} policy rules for {len(advised.coverage)} detections: {counts}", file=sys.stderr)  # noqa: T201
+    for name, recording in [(str(output or "advised"), Recording(advised.advice.policy)), *_simple()] if paths else []:
+        items = cover(recording, rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,))
+        chosen = {item.rule.id for item in advised.coverage}
+        shown = sum(item.coverage.verdict == "covered" for item in items if item.rule.id in chosen)
+        text = f"{_volume_text(name, _volume(recording, paths))} and covers {shown} of {len(chosen)} detections"
+        print(text, file=sys.stderr)  # noqa: T201
     for name in advised.advice.impossible:
         print(f"warning: no policy could show {name}", file=sys.stderr)  # noqa: T201
+
+
+def _simple() -> list[tuple[str, Recording]]:
+    """The two policies that most guides advise."""
+    from kubewitness.policy.recordings import find_recording  # noqa: PLC0415
+
+    return [(f"builtin:{name}", find_recording(name)) for name in ("metadata", "request-response")]
 
 
 def builtins(*, format: Printed = Format.TABLE) -> None:  # noqa: A002
