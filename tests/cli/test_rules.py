@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -359,7 +360,7 @@ def test_variants_of_a_failing_case_are_not_reported(run: Run, tmp_path: Path) -
     assert "[" not in out
 
 
-def test_lint_collects_all_errors_with_file_line_and_hint(run: Run, tmp_path: Path) -> None:
+def test_lint_collects_all_errors_with_file_line_column_and_hint(run: Run, tmp_path: Path) -> None:
     write(tmp_path, "a", NIGHT.replace("objectRef.resource", "objectRef.resourc"))
     write(tmp_path, "b", NIGHT + "explain: read {nothing}\nclass: core\n")
     write(tmp_path, "c", NIGHT.replace("level: low", "class: loud"))
@@ -367,25 +368,44 @@ def test_lint_collects_all_errors_with_file_line_and_hint(run: Run, tmp_path: Pa
     code, out, _ = run("lint", tmp_path, "--format", "json")
     answer = json.loads(out)
     assert (code, answer["valid"]) == (1, False)
-    found = [(Path(issue["path"]).name, issue["line"], issue["code"]) for issue in answer["issues"]]
-    assert found == [
+    errors = [issue for issue in answer["issues"] if issue["severity"] == "error"]
+    assert [(Path(issue["path"]).name, issue["line"], issue["code"]) for issue in errors] == [
         ("a.yml", 7, "not-loaded"),
         ("b.yml", 10, "placeholder-unknown"),
         ("c.yml", 9, "not-loaded"),
-        ("d.yml", None, "not-loaded"),
+        ("d.yml", 6, "not-loaded"),
     ]
-    assert answer["issues"][0]["hint"] == "did you mean `objectRef.resource`?"
+    assert errors[0]["hint"] == "did you mean `objectRef.resource`?"
     assert {tuple(issue) for issue in answer["issues"]} == {
         ("severity", "code", "message", "path", "line", "column", "hint")
     }
 
 
-def test_lint_warns_of_verbs_that_no_event_has(run: Run, tmp_path: Path) -> None:
-    write(tmp_path, "a", NIGHT.replace("verb: get", "verb: replace"))
+def test_lint_warns_of_values_that_no_event_has(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "a", NIGHT.replace("verb: get", "verb: [update, replace]"))
     code, out, _ = run("lint", tmp_path)
     assert code == 0
-    assert "a.yml:7: warning: no event has the verb `replace`" in out
+    assert re.search(r"a\.yml:7:\d+: warning: no event has the verb `replace` \[value-impossible\]", out)
     assert "hint: a replacement is recorded as `update`" in out
+
+
+def test_lint_writes_sarif(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "a", NIGHT.replace("verb: get", "verb: replace"))
+    code, out, _ = run("lint", tmp_path, "--format", "sarif")
+    assert code == 1
+    results = json.loads(out)["runs"][0]["results"]
+    never = next(result for result in results if result["ruleId"] == "never-matches")
+    assert never["level"] == "error"
+    assert never["locations"][0]["physicalLocation"]["region"]["startLine"] == 6
+
+
+def test_lint_knows_lists_that_it_is_given(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "lists").mkdir()
+    write(tmp_path / "rules", "a", NIGHT.replace("verb: get", "user.username|expand: '%night-shift%'"))
+    (tmp_path / "lists" / "night-shift.txt").write_text("alice  # on call\n", encoding="utf-8")
+    assert "[list-unknown]" in run("lint", tmp_path / "rules")[1]
+    assert "[list-unknown]" not in run("lint", tmp_path / "rules", "--lists", tmp_path / "lists")[1]
 
 
 def test_two_rules_with_one_id_are_an_error(run: Run, tmp_path: Path) -> None:
@@ -393,7 +413,7 @@ def test_two_rules_with_one_id_are_an_error(run: Run, tmp_path: Path) -> None:
     write(tmp_path, "b", NIGHT)
     code, out, _ = run("lint", tmp_path)
     assert code == 1
-    assert "b.yml:3: error: id `secrets-at-night` is already taken by" in out
+    assert "b.yml:3:1: error: id `secrets-at-night` is already taken by" in out
 
 
 @pytest.mark.parametrize("command", ["lint", "test"])

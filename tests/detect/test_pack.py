@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 
-import kubewitness
 from kubewitness.alert.explain import unknown_placeholders
 from kubewitness.app.rule_cases import check_cases
-from kubewitness.app.rule_lint import lint_rules
 from kubewitness.app.rules import RuleFile, read_rule_files
 from kubewitness.detect.cases import FEWEST
 from kubewitness.detect.pack import Pack, load_pack
@@ -131,10 +129,6 @@ def test_everyday_scenarios_stay_below_medium(pack: Pack) -> None:
     ranks = {rule.info.id: rule.info.severity.rank for rule in pack.alerting if rule.info.id in everyday}
     assert ranks.keys() == everyday
     assert max(ranks.values()) < Severity.MEDIUM.rank
-
-
-def test_no_rule_of_the_pack_has_an_issue() -> None:
-    assert lint_rules(Path(kubewitness.__file__).parent / "rules") == []
 
 
 def test_bases_of_correlations_stay_in_their_file(files: list[RuleFile]) -> None:

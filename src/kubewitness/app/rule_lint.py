@@ -1,133 +1,195 @@
-"""What is wrong with rules."""
+"""What is wrong with rules: what cannot be loaded, can never match, says the same as another, lacks something."""
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import yaml
+
 from kubewitness.alert.explain import unknown_placeholders
-from kubewitness.app.rules import RuleFile, read_rule_files
+from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
+from kubewitness.detect.cases import FEWEST
+from kubewitness.detect.checks import Neighbours, check_rule, names_of
+from kubewitness.detect.linking import link_rules
+from kubewitness.detect.lists import load_lists, named_lists
+from kubewitness.detect.places import Place, Places
+from kubewitness.detect.sigma import parse_documents
 from kubewitness.model.errors import RuleError, UsageError
 from kubewitness.model.issue import Issue, IssueSeverity
-from kubewitness.query.predicate import And, Not, Operator, Or, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from kubewitness.detect.lists import Lists
     from kubewitness.detect.rule import Rule
-    from kubewitness.query.predicate import Predicate
+
+WARNING = IssueSeverity.WARNING
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Stands for the values of a list that has none yet: an address, so that it may stand where a network does.
+_SOME_VALUE = "203.0.113.1"
 
 
-def lint_rules(folder: Path) -> list[Issue]:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that is checked: its rules as if no list were empty, and where things stand in it."""
+
+    file: RuleFile
+    rules: tuple[Rule, ...]
+    places: Places
+    lists: tuple[str, ...]
+
+
+def lint_rules(folder: Path | None = None, lists: Sequence[Path] = ()) -> list[Issue]:
     """What is wrong with the rules of a folder or file, in the order of the files.
+
+    Args:
+        folder: rules to check; the builtin ones when None.
+        lists: lists that they may name, besides the builtin ones.
 
     Raises:
         UsageError: there is no such folder, or no rule in it.
+        ListError: a list cannot be loaded.
     """
-    own = read_rule_files([folder], builtin=False)
-    if not own:
+    files = read_rule_files([folder] if folder else [], builtin=folder is None)
+    if not files:
         raise UsageError("no rules found", where=str(folder), hint="rules are files that end in .yml or .yaml")
-    issues: list[Issue] = []
+    known_lists = load_lists(lists)
+    sources = [_source(file, known_lists) for file in files]
+    own = {rule.info.id: rule for source in sources for rule in source.rules}
+    known = {rule.info.id: rule for file in read_rule_files() for rule in file.rules} | own
+    links = _links(own, known)
+    neighbours = Neighbours(known.values())
     taken: dict[str, str] = {}
-    for file in own:
-        issues += _lint_file(file, taken)
+    issues: list[Issue] = []
+    for source in sources:
+        issues += _check_file(source, taken, known_lists)
+        for rule in source.rules:
+            if error := links.get(rule.info.id):
+                issues.append(_issue(source, "not-loaded", error.message, error.hint, place=_quoted(source, error)))
+            issues += _check_placeholders(source, rule)
+            issues += check_rule(rule, source.places, known)
+            issues += neighbours.check(rule, source.places)
+        issues += _check_filters(source, known)
+        issues += _check_cases(source)
     return issues
 
 
-def _lint_file(file: RuleFile, taken: dict[str, str]) -> Iterator[Issue]:
+def _source(file: RuleFile, lists: Lists) -> _Source:
+    names: list[str] = []
+    with suppress(yaml.YAMLError):
+        names = sorted(set(named_lists(list(yaml.load_all(file.text, Loader=_LOADER)))))
+    rules = file.rules
+    if names and not file.error:
+        filled = lists.with_values({name: [_SOME_VALUE] for name in names if not lists.values(name)})
+        with suppress(RuleError):
+            rules = parse_documents(file.text, file.path, filled).rules
+    return _Source(file, rules, Places(file.text), tuple(names))
+
+
+def _links(own: Mapping[str, Rule], known: Mapping[str, Rule]) -> dict[str, RuleError]:
+    """Correlations whose base rules are not what they should be, by id."""
+    errors: dict[str, RuleError] = {}
+    for rule in own.values():
+        if rule.correlation:
+            bases = [each for each in known.values() if not each.correlation or each is rule]
+            try:
+                link_rules([*bases, *_correlations_below(rule, known)])
+            except RuleError as error:
+                errors[rule.info.id] = error
+    return errors
+
+
+def _correlations_below(rule: Rule, known: Mapping[str, Rule]) -> list[Rule]:
+    found: dict[str, Rule] = {}
+    waiting = [rule]
+    names = {each.info.uuid: each for each in known.values()} | dict(known)
+    while waiting:
+        here = waiting.pop()
+        for reference in here.correlation.rules if here.correlation else ():
+            base = names.get(reference) or names.get(reference.replace("_", "-"))
+            if base and base.correlation and base is not rule and base.info.id not in found:
+                found[base.info.id] = base
+                waiting.append(base)
+    return list(found.values())
+
+
+# One file.
+
+
+def _check_file(source: _Source, taken: dict[str, str], lists: Lists) -> Iterator[Issue]:
+    file = source.file
     if file.error:
-        yield _issue(file, "not-loaded", file.error.message, file.error.hint)
+        yield _issue(source, "not-loaded", file.error.message, file.error.hint, place=_quoted(source, file.error))
     elif not file.rules and not file.filters:
-        yield _issue(file, "no-rule", "the file holds no rule")
-    for rule in file.rules:
-        rule_id = rule.info.id
+        yield _issue(source, "no-rule", "the file holds no rule", None)
+    for rule_id in (*(rule.info.id for rule in file.rules), *(each.id for each in file.filters)):
         if rule_id in taken:
             message = f"id `{rule_id}` is already taken by {taken[rule_id]}"
-            yield _issue(file, "id-taken", message, "give each rule a `name` of its own")
+            place = source.places.key([rule_id], "name")
+            yield _issue(source, "id-taken", message, "give each rule a `name` of its own", place=place)
         taken.setdefault(rule_id, file.path)
-        yield from _lint_rule(rule, file)
+    for name in source.lists:
+        if name not in lists.by_name:
+            message, hint = f"there is no list `{name}`, so a test of it never holds", "give it with --lists"
+            place = source.places.message(f"`%{name}%`")
+            yield _issue(source, "list-unknown", message, hint, severity=IssueSeverity.INFO, place=place)
+
+
+def _check_cases(source: _Source) -> Iterator[Issue]:
+    file = source.file
     try:
-        file.cases()
+        cases = file.cases()
     except RuleError as error:
         yield Issue(IssueSeverity.ERROR, "cases-not-loaded", error.message, file.cases_path, None, error.hint)
+        return
+    for rule in file.rules:
+        if not rule.alerts:
+            continue
+        own = [case for case in cases if rule_of(case, file) is rule]
+        count = {"match": sum(case.is_match for case in own), "no_match": sum(not case.is_match for case in own)}
+        few = [f"{number} of at least {FEWEST} under `{name}`" for name, number in count.items() if number < FEWEST]
+        if few:
+            hint = f"write them into {file.cases_path} and run `kubewitness rules test`"
+            place = source.places.key([rule.info.id, rule.info.title], "title")
+            yield _issue(
+                source, "cases-missing", f"it has cases: {', '.join(few)}", hint, severity=WARNING, place=place
+            )
 
 
-def _lint_rule(rule: Rule, file: RuleFile) -> Iterator[Issue]:
+def _check_filters(source: _Source, known: Mapping[str, Rule]) -> Iterator[Issue]:
+    for each in source.file.filters:
+        if not any(each.is_for(rule) for rule in known.values()):
+            message = "the filter is for no rule that is loaded"
+            hint = "`rules` names rules by name, file name or UUID; the log source must be theirs, or wider"
+            place = source.places.key([each.id, each.title], "filter")
+            yield _issue(source, "filter-unused", message, hint, severity=WARNING, place=place)
+
+
+def _check_placeholders(source: _Source, rule: Rule) -> Iterator[Issue]:
     for name in sorted(unknown_placeholders(rule.info.explain or "")):
         message = f"`explain` names `{name}`, which no event has"
-        yield _issue(file, "placeholder-unknown", message, "use columns of the events table, {object}, {count} ...")
-    for test in _texts(rule.predicate) if rule.predicate else ():
-        if test.field.column.name == "verb" and test.operator is Operator.EQUALS:
-            yield from _lint_verb(file, test.value.lower())
+        hint = "use columns of the events table, {object}, {count} ..."
+        place = source.places.key(names_of(rule), "explain")
+        yield _issue(source, "placeholder-unknown", message, hint, place=place)
 
 
-def _lint_verb(file: RuleFile, verb: str) -> Iterator[Issue]:
-    if verb not in _VERBS:
-        hint = _INSTEAD.get(verb, "verbs are those of the Kubernetes API, in lower case")
-        yield _issue(file, "verb-impossible", f"no event has the verb `{verb}`", hint, IssueSeverity.WARNING)
-
-
-# Source: apiserver RequestInfo; where there is no resource, the verb is the HTTP method in lower case.
-_VERBS = frozenset(
-    {
-        "get",
-        "list",
-        "watch",
-        "create",
-        "update",
-        "patch",
-        "delete",
-        "deletecollection",
-        "head",
-        "options",
-        "post",
-        "put",
-    }
-)
-_BY_ACTION = "an event shows it in the fact `action`, by whatever verb"
-_INSTEAD = {
-    "replace": "a replacement is recorded as `update`",
-    "edit": "an edit is recorded as `patch`",
-    "apply": "apply is recorded as `create` or `patch`",
-    **dict.fromkeys(
-        ("exec", "attach", "portforward", "proxy", "approve", "bind", "escalate", "impersonate"), _BY_ACTION
-    ),
-}
-
-
-def _texts(predicate: Predicate) -> Iterator[Text]:
-    match predicate:
-        case And(items) | Or(items):
-            for item in items:
-                yield from _texts(item)
-        case Not(item):
-            yield from _texts(item)
-        case Text():
-            yield predicate
-        case _:
-            return
+def _quoted(source: _Source, error: RuleError) -> Place | None:
+    """Where what an error quotes stands."""
+    return source.places.message(error.message)
 
 
 def _issue(
-    file: RuleFile,
+    source: _Source,
     code: str,
     message: str,
-    hint: str | None = None,
+    hint: str | None,
+    *,
     severity: IssueSeverity = IssueSeverity.ERROR,
+    place: Place | None = None,
 ) -> Issue:
-    return Issue(severity, code, message, file.path, _line(file.text, message), hint)
-
-
-def _line(text: str, message: str) -> int | None:
-    """The line that a message is about: the one it names, else the first that holds what it quotes."""
-    if named := re.search(r"\bline (\d+)", message):
-        return int(named[1])
-    quoted = re.findall(r"`([^`]+)`", message)
-    lines = text.splitlines()
-    for value in reversed(quoted):
-        word = re.compile(rf"(?<![\w.]){re.escape(value)}(?![\w.])", re.IGNORECASE)
-        for number, line in enumerate(lines, 1):
-            if word.search(line):
-                return number
-    return None
+    line, column = (place.line, place.column) if place else (None, None)
+    return Issue(severity, code, message, source.file.path, line, hint, column)

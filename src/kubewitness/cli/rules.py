@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from kubewitness.cli import EXIT_MET
+from kubewitness.cli.issues import IssueFormat, print_issues
 from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
 
@@ -219,24 +220,24 @@ def run_cases(
     return EXIT_MET if outcome.failures else 0
 
 
-@app.command(help_epilogue=_examples("lint my-rules", "lint my-rules/exec-at-night.yml --format json"))
-def lint(folder: Folder, /, *, format: Formats = Format.TABLE) -> int:  # noqa: A002
-    """Find what is wrong with rules; exits with 1 when there is an error."""
-    from kubewitness.app.rule_lint import lint_rules  # noqa: PLC0415
-    from kubewitness.model.issue import is_valid, issue_fields  # noqa: PLC0415
+@app.command(help_epilogue=_examples("lint", "lint my-rules", "lint my-rules/exec-at-night.yml --format sarif"))
+def lint(
+    folder: Folder | None = None,
+    /,
+    *,
+    lists: Annotated[
+        list[Path] | None,
+        Parameter(help="Folder or file of lists; may be given several times.", negative=()),
+    ] = None,
+    format: Annotated[IssueFormat, Parameter(name=["--format", "-f"], help="How to print it.")] = IssueFormat.TABLE,  # noqa: A002
+) -> int:
+    """Find rules that cannot be loaded, can never match, repeat others, or lack something; builtin ones without FOLDER.
 
-    issues = lint_rules(folder)
-    if format is Format.JSON:
-        _print(_json({"valid": is_valid(issues), "issues": [issue_fields(issue) for issue in issues]}))
-    else:
-        for issue in issues:
-            place = issue.path if issue.line is None else f"{issue.path}:{issue.line}"
-            _print(f"{place}: {issue.severity.value}: {issue.message} [{issue.code}]")
-            if issue.hint:
-                _print(f"    hint: {issue.hint}")
-        if not issues:
-            _print("nothing is wrong")
-    return 0 if is_valid(issues) else EXIT_MET
+    Exits with 1 when there is an error.
+    """
+    from kubewitness.app.rule_lint import lint_rules  # noqa: PLC0415
+
+    return print_issues(lint_rules(folder, lists or ()), format)
 
 
 @app.command(help_epilogue=_examples("sql exec-into-pod"))

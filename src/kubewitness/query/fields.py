@@ -68,6 +68,11 @@ def find_field(name: str) -> Field:
     raise UnknownFieldError(f"no event has a field `{name}`", hint=_suggestion(name))
 
 
+def is_published_name(name: str) -> bool:
+    """Whether published Sigma rules call a field so, and nobody else."""
+    return name in _PUBLISHED
+
+
 def _suggestion(name: str) -> str:
     known = [*BY_API, *BY_NAME]
     lowered = {candidate.lower(): candidate for candidate in known}

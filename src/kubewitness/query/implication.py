@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import re2
 
 from kubewitness.query.normal import negated, normalise
 from kubewitness.query.predicate import (
+    NEVER,
     And,
     Compare,
     Exists,
@@ -45,7 +46,7 @@ _MOST_STEPS = 20_000
 
 def implies(one: Predicate, other: Predicate) -> bool:
     """Whether every event of which `one` holds is one of which `other` holds."""
-    return is_never(And((one, Not(other))))
+    return is_never(one) or Known(one).implies(Known(other))
 
 
 def excludes(one: Predicate, other: Predicate) -> bool:
@@ -55,12 +56,64 @@ def excludes(one: Predicate, other: Predicate) -> bool:
 
 def is_never(predicate: Predicate) -> bool:
     """Whether the predicate holds of no event."""
-    return _Proof().closes([], [normalise(predicate)])
+    return _Proof().closes({}, [normalise(predicate)])
 
 
 def is_always(predicate: Predicate) -> bool:
     """Whether the predicate holds of every event."""
-    return _Proof().closes([], [negated(predicate)])
+    return _Proof().closes({}, [negated(predicate)])
+
+
+class Known:
+    """A predicate that is held against many others."""
+
+    def __init__(self, predicate: Predicate) -> None:
+        """Bring it to one spelling, and take apart what it says."""
+        self.normal = normalise(predicate)
+        self._items = self.normal.items if isinstance(self.normal, And) else (self.normal,)
+        self._columns = [_columns(item) for item in self._items]
+        self._opposites = sorted(
+            zip((negated(item) for item in self._items), self._columns, strict=True), key=lambda pair: len(pair[1])
+        )
+        self._about: dict[frozenset[str], list[Predicate]] = {}
+
+    def implies(self, other: Known) -> bool:
+        """Whether every event of which this holds is one of which the other holds."""
+        return all(_Proof().closes({}, [*self._said_of(columns), item]) for item, columns in other._opposites)
+
+    def _said_of(self, columns: frozenset[str]) -> list[Predicate]:
+        """The items that say something of these columns, or of columns that those speak of too."""
+        if columns not in self._about:
+            reached, found = columns, set[int]()
+            while new := {
+                number
+                for number, own in enumerate(self._columns)
+                if number not in found and not own.isdisjoint(reached)
+            }:
+                found |= new
+                reached = reached.union(*(self._columns[number] for number in new))
+            # What can never hold implies everything, whatever it is about.
+            items = [self._items[number] for number in sorted(found)]
+            self._about[columns] = [NEVER] if self.normal == NEVER else items
+        return self._about[columns]
+
+
+def _columns(predicate: Predicate) -> frozenset[str]:
+    match predicate:
+        case And(items) | Or(items):
+            return frozenset().union(*map(_columns, items))
+        case Not(item):
+            return _columns(item)
+        case _:
+            return frozenset(_columns_of(predicate))
+
+
+def _columns_of(leaf: Leaf) -> tuple[str, ...]:
+    return tuple(field.column.name for field in _fields(leaf)) or ("",)  # a keyword is of no column
+
+
+_Held: TypeAlias = "dict[str, list[Predicate]]"
+"""Single tests, and opposites of such, that are taken to hold: by the columns that they look at."""
 
 
 class _Proof:
@@ -69,9 +122,9 @@ class _Proof:
     def __init__(self) -> None:
         self._left = _MOST_STEPS
 
-    def closes(self, held: list[Predicate], pending: Sequence[Predicate]) -> bool:
-        """Whether `held` (single tests and their opposites) and all of `pending` cannot hold together."""
-        held = list(held)
+    def closes(self, held: _Held, pending: Sequence[Predicate]) -> bool:
+        """Whether `held` and all of `pending` cannot hold together."""
+        held = {column: list(tests) for column, tests in held.items()}
         todo = list(pending)
         choices: list[tuple[Predicate, ...]] = []
         while todo or choices:
@@ -85,7 +138,8 @@ class _Proof:
                     case _:
                         if self._clashes(item, held):
                             return True
-                        held.append(item)
+                        for column in _columns_of(_plain(item)):
+                            held.setdefault(column, []).append(item)
             # What is left of each choice, given what is held; a choice of one is none.
             remaining: list[tuple[Predicate, ...]] = []
             for items in choices:
@@ -94,7 +148,7 @@ class _Proof:
                     return True
                 if len(possible) == 1:
                     todo.append(possible[0])
-                elif not any(item in held for item in possible):
+                else:
                     remaining.append(possible)
             choices = remaining
             if not todo:
@@ -105,7 +159,7 @@ class _Proof:
         first, rest = choices[0], [Or(items) for items in choices[1:]]
         return all(self.closes(held, [item, *rest]) for item in first)
 
-    def _is_out(self, item: Predicate, held: Sequence[Predicate]) -> bool:
+    def _is_out(self, item: Predicate, held: _Held) -> bool:
         match item:
             case And(items):
                 return any(self._is_out(each, held) for each in items)
@@ -114,9 +168,14 @@ class _Proof:
             case _:
                 return self._clashes(item, held)
 
-    def _clashes(self, item: Predicate, held: Sequence[Predicate]) -> bool:
-        self._left -= len(held)
-        return self._left > 0 and any(_exclude(item, other) for other in held)
+    def _clashes(self, item: Leaf | Not, held: _Held) -> bool:
+        others = [other for column in _columns_of(_plain(item)) for other in held.get(column, ())]
+        self._left -= 1 + len(others)
+        return self._left > 0 and any(_exclude(item, other) for other in others)
+
+
+def _plain(item: Leaf | Not) -> Leaf:
+    return item.item if isinstance(item, Not) else item  # type: ignore[return-value] # of a single test
 
 
 def _exclude(one: Predicate, other: Predicate) -> bool:
