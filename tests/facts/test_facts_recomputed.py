@@ -108,7 +108,25 @@ def pod_facts(event: Mapping[str, Any]) -> dict[str, Any]:
         "images": distinct([container.get("image") for container in containers]),
         "service_account": first([spec.get("serviceAccountName") for spec in specs]),
         "pod_commands": [" ".join(words) for words in commands if words] or None,
+        "container_names": distinct([container.get("name") for container in containers]),
+        "allow_privilege_escalation": whether_any([each.get("allowPrivilegeEscalation") for each in security]),
+        "share_processes": whether_any([spec.get("shareProcessNamespace") for spec in specs]),
+        "host_ports": distinct(
+            [str(port["hostPort"]) for each in containers for port in each.get("ports") or () if port.get("hostPort")]
+        ),
+        "node_name": first([spec.get("nodeName") for spec in specs]),
+        "tolerations": distinct([each.get("key") or "*" for spec in specs for each in spec.get("tolerations") or ()]),
     }
+
+
+def grant(rule: Mapping[str, Any]) -> str:
+    words = {"verbs": "verbs", "apiGroups": "groups", "resources": "resources", "resourceNames": "names"}
+    lists = {
+        **{key: rule.get(key) or [] for key in (*words, "nonResourceURLs")},
+        "apiGroups": rule.get("apiGroups", [""]),
+    }
+    texts = {key: f",{','.join(values)}," if values else "," for key, values in lists.items()}
+    return " ".join([*(f"{word} {texts[key]}" for key, word in words.items()), f"urls {texts['nonResourceURLs']}"])
 
 
 def rbac_facts(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +138,7 @@ def rbac_facts(event: Mapping[str, Any]) -> dict[str, Any]:
         "role_verbs": distinct([verb for rule in rules for verb in rule.get("verbs") or ()]),
         "role_resources": distinct([name for rule in rules for name in rule.get("resources") or ()]),
         "role_api_groups": distinct([group for rule in rules for group in rule.get("apiGroups") or ()]),
+        "role_grants": distinct([grant(rule) for rule in rules]),
         "role_ref_kind": first([within(document, ("roleRef", "kind")) for document in documents]),
         "role_ref": first([within(document, ("roleRef", "name")) for document in documents]),
         "subjects": distinct(
