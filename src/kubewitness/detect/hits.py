@@ -7,6 +7,7 @@ other closely.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubewitness.detect.correlate.bases import LIVE, ROWS
@@ -15,9 +16,14 @@ from kubewitness.detect.correlate.sights import CREATE_FAMILIAR, CREATE_KNOWN, f
 from kubewitness.detect.correlate.unfinished import unfinished_requests
 from kubewitness.detect.correlate.windows import windows
 from kubewitness.detect.linking import in_order
+from kubewitness.detect.plan import Table
+from kubewitness.detect.rule import Comparison, CorrelationKind
 
 if TYPE_CHECKING:
-    from kubewitness.detect.plan import Plan, PlannedRule, Table
+    from collections.abc import Mapping, Sequence
+
+    from kubewitness.detect.plan import Plan, PlannedRule
+    from kubewitness.detect.rule import Correlation
 
 ALERT_GAP_S = 3600
 """Matches of one cause that lie further apart than this, in seconds, or than the rule's window, are two alerts."""
@@ -60,20 +66,96 @@ ORDER BY rule, cause, stretch, happened_at, event
 """  # noqa: S608 - numbers only
 
 
-def hits_sql(plan: Plan) -> list[str]:
-    """Statements that fill `hits`, and `familiar` with what was known before something new."""
-    statements = [CREATE_HITS, CREATE_REMEMBERED, CREATE_KNOWN, CREATE_FAMILIAR, *_plain_hits(plan)]
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A statement on the way to hits.
+
+    Attributes:
+        sql: text.
+        needs: what must have been found before; otherwise the statement would find nothing.
+        finds: what has been found when it gave rows.
+    """
+
+    sql: str
+    needs: frozenset[str] = frozenset()
+    finds: str | None = None
+
+
+def matched_sql(plan: Plan) -> list[tuple[Table, str]]:
+    """Queries of one row: the bits that are set in any row of a table, word by word."""
+    words = {table: {rule.bit.word for rule in plan.rules if rule.bit and rule.bit.table is table} for table in Table}
+    return [
+        (table, f"SELECT {', '.join(f'bit_or(matched_{word})' for word in range(max(own) + 1))} FROM {table}")  # noqa: S608
+        for table, own in words.items()
+        if own
+    ]
+
+
+def found_by(plan: Plan, rows: Mapping[Table, Sequence[int | None]]) -> set[str]:
+    """What the passes have found, out of the answers of `matched_sql`."""
+    return {
+        _matches(number)
+        for number, rule in enumerate(plan.rules)
+        if rule.bit and rule.bit.table in rows and (rows[rule.bit.table][rule.bit.word] or 0) & rule.bit.mask
+    }
+
+
+def hits_steps(plan: Plan) -> list[Step]:
+    """Statements that fill `hits`, and `familiar` with what was known before something new.
+
+    Most rules find nothing in most logs: what needs their matches can be left out then.
+    """
+    steps = [Step(sql) for sql in (CREATE_HITS, CREATE_REMEMBERED, CREATE_KNOWN, CREATE_FAMILIAR, *_plain_hits(plan))]
     for number, rule in enumerate(plan.rules):
+        matches, remembers = frozenset({_matches(number)}), f"remembered {number}"
         if rule.first_seen:
-            statements += first_sights(plan, rule, rule.first_seen)
+            seen, firsts, remembered, familiar = first_sights(plan, rule, rule.first_seen)
+            new = f"new {number}"
+            steps += [
+                Step(seen, matches),
+                Step(firsts, matches, new),
+                Step(remembered, frozenset({new}), remembers),
+                Step(familiar, frozenset({new})),
+            ]
         elif rule.unfinished:
             found = unfinished_requests(plan, rule)
-            statements.append(f"INSERT INTO remembered SELECT {number}, event, cause FROM ({found})")  # noqa: S608
+            insert = f"INSERT INTO remembered SELECT {number}, event, cause FROM ({found})"  # noqa: S608 - a number
+            steps.append(Step(insert, matches, remembers))
         if (rule.first_seen or rule.unfinished) and rule.alerts:
-            statements.append(f"INSERT INTO hits SELECT * FROM remembered WHERE rule = {number}")  # noqa: S608
-    for rule in in_order(plan.rules):
-        statements += _correlated(plan, rule)
-    return statements
+            insert = f"INSERT INTO hits SELECT * FROM remembered WHERE rule = {number}"  # noqa: S608 - a number
+            steps.append(Step(insert, frozenset({remembers})))
+    correlations = in_order(plan.rules)
+    inner = {base for rule in correlations if rule.correlation for base in rule.correlation.rules}
+    for rule in correlations:
+        steps += _correlated(plan, rule, is_inner=rule.info.id in inner)
+    return steps
+
+
+def _matches(number: int) -> str:
+    return f"matches {number}"
+
+
+def _finds(plan: Plan, rule_id: str) -> str:
+    """What there is when a base rule of a correlation has found something."""
+    number = plan.number(rule_id)
+    rule = plan.rules[number]
+    if rule.correlation:
+        return f"correlated {number}"
+    return f"remembered {number}" if rule.first_seen or rule.unfinished else _matches(number)
+
+
+def _needs(plan: Plan, correlation: Correlation) -> frozenset[str]:
+    """What a correlation cannot do without."""
+    places = range(len(correlation.rules))
+    if correlation.alternatives:
+        wanted = [set(each.wanted) for each in correlation.alternatives]
+        necessary = set.intersection(*wanted)
+    elif correlation.kind is CorrelationKind.TEMPORAL:
+        rising = correlation.comparison is Comparison.GREATER_OR_EQUAL
+        necessary = set(places) if rising and correlation.threshold >= len(places) else set()
+    else:
+        necessary = set(places) if len(places) == 1 else set()
+    return frozenset(_finds(plan, correlation.rules[place]) for place in necessary)
 
 
 def _plain_hits(plan: Plan) -> list[str]:
@@ -93,7 +175,7 @@ WHERE (matched_{word} & {sum(mask for _, mask in bits)}) <> 0 AND {LIVE}
     ]
 
 
-def _correlated(plan: Plan, rule: PlannedRule) -> list[str]:
+def _correlated(plan: Plan, rule: PlannedRule, *, is_inner: bool) -> list[Step]:
     """Statements that fill `correlated_<n>` (see windows.py), `members_<n>` with all events behind it, and `hits`."""
     correlation = rule.correlation
     assert correlation is not None  # noqa: S101 - only correlations come here
@@ -110,13 +192,20 @@ def _correlated(plan: Plan, rule: PlannedRule) -> list[str]:
                 f" AND own.happened_at >= found.happened_at - INTERVAL {inner.window_s} SECOND"
                 f" WHERE found.rule = {place}"
             )
-    statements = [
-        f"CREATE OR REPLACE TEMP TABLE correlated_{number} AS {query}",
-        f"""
+    # Others read the tables of one that they look at, so these must be there.
+    needs = frozenset() if is_inner else _needs(plan, correlation)
+    finds = f"correlated {number}"
+    steps = [
+        Step(f"CREATE OR REPLACE TEMP TABLE correlated_{number} AS {query}", needs, finds),
+        Step(
+            f"""
 CREATE OR REPLACE TEMP TABLE members_{number} AS
 SELECT DISTINCT event, cause, alert, happened_at FROM ({" UNION ALL ".join(members)})
 """,  # noqa: S608 - numbers only
+            frozenset() if is_inner else frozenset({finds}),
+        ),
     ]
     if rule.alerts:
-        statements.append(f"INSERT INTO hits SELECT DISTINCT {number}, event, alert FROM members_{number}")  # noqa: S608
-    return statements
+        insert = f"INSERT INTO hits SELECT DISTINCT {number}, event, alert FROM members_{number}"  # noqa: S608
+        steps.append(Step(insert, frozenset({finds})))
+    return steps
