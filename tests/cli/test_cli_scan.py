@@ -295,6 +295,52 @@ def test_builtin_rules_run_unless_told_otherwise(scan: Scan, log: Path) -> None:
 # In a terminal of its own.
 
 
+EXCEPTION = """
+- id: known
+  rule: secret-read
+  match: {{actor: alice, verb: get, objectRef.resource: secrets}}
+  reason: r
+  owner: o
+  expires: {}
+"""
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "csv"])
+def test_formats_without_a_summary_say_on_standard_error_what_exceptions_took_out(
+    format_: str, scan: Scan, tmp_path: Path
+) -> None:
+    log = tmp_path / "one.log"
+    reading = {"verb": "get", "objectRef": {"resource": "secrets", "name": "x"}, "user": {"username": "alice"}}
+    log.write_text(json.dumps(reading | {"requestURI": "/api/v1/secrets/x", "responseStatus": {"code": 200}}))
+    exceptions = tmp_path / "exceptions.yml"
+    exceptions.write_text(EXCEPTION.format("2099-01-01"))
+    _, out, err = scan(log, "--format", format_, "--exceptions", exceptions)
+    assert "secret-read" not in out
+    assert "taken out by exceptions: 1" in err
+
+
+def test_an_expired_exception_is_a_warning_on_standard_error(scan: Scan, log: Path, tmp_path: Path) -> None:
+    exceptions = tmp_path / "exceptions.yml"
+    exceptions.write_text(EXCEPTION.format("2020-01-01"))
+    _, out, err = scan(log, "--exceptions", exceptions)
+    assert "known (o) expired on 2020-01-01" in out
+    assert "expired on 2020-01-01" in err
+
+
+def test_an_exception_that_cannot_be_used_ends_the_scan(scan: Scan, log: Path, tmp_path: Path) -> None:
+    exceptions = tmp_path / "exceptions.yml"
+    exceptions.write_text("- {rule: secret-read, match: {actor: alice}, reason: r, owner: o, expires: 2099-01-01}")
+    code, out, err = scan(log, "--exceptions", exceptions)
+    assert (code, out) == (2, "")
+    assert f"{exceptions}:1: it names no behaviour" in err
+    assert "hint:" in err
+
+
+def test_a_platform_can_be_given(scan: Scan, log: Path) -> None:
+    _, out, _ = scan(log, "--platform", "eks", "--format", "json")
+    assert {each["platform"] for each in json.loads(out)["summary"]["platforms"]} == {"eks"}
+
+
 def run_command(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, **options)
 

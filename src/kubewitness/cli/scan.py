@@ -138,7 +138,7 @@ def _say(report: Report, output: Path | None, *, is_summary_shown: bool) -> None
             print(f"warning: {use.info.origin}: the exception expired on {use.info.expires}", file=sys.stderr)  # noqa: T201
     taken_out = sum(use.requests for use in report.exceptions)
     if taken_out and (output is not None or not is_summary_shown):
-        print(f"{taken_out} requests taken out by exceptions", file=sys.stderr)  # noqa: T201
+        print(f"taken out by exceptions: {taken_out:,}", file=sys.stderr)  # noqa: T201
     if output is not None:
         ledger = report.ledger
         print(  # noqa: T201
