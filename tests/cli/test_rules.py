@@ -197,6 +197,14 @@ def test_sql_is_a_query_over_events(run: Run) -> None:
     assert "'exec'" in out
 
 
+def test_sql_of_spark_needs_no_functions_of_this_project(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "a", NIGHT.replace("verb: get", "requestObject.data.key|contains: x"))
+    code, out, _ = run("sql", "secrets-at-night", "--rules", tmp_path, "--dialect", "spark")
+    assert code == 0
+    assert "TRY_PARSE_JSON(request_object)" in out
+    assert "kw_" not in out.lower()
+
+
 def test_sql_of_a_count_says_what_is_counted(run: Run) -> None:
     _, out, _ = run("sql", "secret-read-burst")
     assert "-- alerts where the number of different values of request_path >= 10 within 300 s" in out

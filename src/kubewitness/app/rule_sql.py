@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
 
 from kubewitness.app.rules import no_such_rule
 from kubewitness.detect.linking import bases_of
 from kubewitness.detect.pack import load_pack
 from kubewitness.detect.wording import describe_correlation
 from kubewitness.query.lower import lower
+from kubewitness.query.spark import spark_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,17 +18,26 @@ if TYPE_CHECKING:
 
     from kubewitness.detect.rule import Key, Rule
     from kubewitness.query.fields import Field
+    from kubewitness.query.predicate import Predicate
 
 
-def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: str = "duckdb") -> str:
+class Dialect(StrEnum):
+    """SQL of which engine."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+def rule_sql(rule_id: str, folders: Sequence[Path] = (), dialect: Dialect = Dialect.DUCKDB) -> str:
     """What a rule asks of one event, as queries over `events`; comments say what is done with the rows.
 
-    Functions whose names begin with `kw_` are this project's own.
+    In DuckDB's, functions whose names begin with `kw_` are this project's own; Spark's is for Spark 4 or newer, the
+    session's time zone UTC, and facts in columns.
 
     Args:
         rule_id: the rule.
         folders: where to look besides the builtin rules.
-        dialect: SQLGlot's name of an SQL dialect.
+        dialect: SQL of which engine.
 
     Raises:
         UsageError: no rule has this id.
@@ -58,10 +69,20 @@ def _names(fields: Iterable[Field | Key]) -> str:
     return ", ".join(field.name for field in fields) or "log"
 
 
-def _query(rule: Rule, dialect: str) -> str:
+def _query(rule: Rule, dialect: Dialect) -> str:
     if rule.predicate is None:
         return f"-- {rule.info.id} counts matches of other rules"
-    condition = lower(rule.predicate).sql(dialect, pretty=True)
+    condition = _condition(rule.predicate, dialect)
     return f"-- {rule.info.id}\nSELECT *\nFROM events\nWHERE\n" + "\n".join(
         f"  {line}" for line in condition.splitlines()
     )
+
+
+def _condition(predicate: Predicate, dialect: Dialect) -> str:
+    match dialect:
+        case Dialect.DUCKDB:
+            return lower(predicate).sql("duckdb", pretty=True)
+        case Dialect.SPARK:
+            return spark_sql(predicate)
+        case _:
+            assert_never(dialect)

@@ -47,6 +47,7 @@ class Dialect(StrEnum):
     """SQL of which engine."""
 
     DUCKDB = "duckdb"
+    SPARK = "spark"
 
 
 RuleId = Annotated[str, Parameter(help="Id of the rule.")]
@@ -240,7 +241,7 @@ def lint(
     return print_issues(lint_rules(folder, lists or ()), format)
 
 
-@app.command(help_epilogue=_examples("sql exec-into-pod"))
+@app.command(help_epilogue=_examples("sql exec-into-pod", "sql exec-into-pod --dialect spark"))
 def sql(
     rule_id: RuleId,
     /,
@@ -249,9 +250,9 @@ def sql(
     dialect: Annotated[Dialect, Parameter(help="SQL of which engine.")] = Dialect.DUCKDB,
 ) -> None:
     """Print what a rule asks of one event, as SQL over the table of events."""
-    from kubewitness.app.rule_sql import rule_sql  # noqa: PLC0415
+    from kubewitness.app import rule_sql  # noqa: PLC0415
 
-    _print(rule_sql(rule_id, rules or (), dialect.value))
+    _print(rule_sql.rule_sql(rule_id, rules or (), rule_sql.Dialect(dialect)))
 
 
 @contextmanager
