@@ -130,14 +130,19 @@ def check_cases(folder: Path | None = None) -> Outcome:
     failures: list[Failure] = []
     trials: list[_Trial] = []
     for file in files:
-        failures += _count_failures(file)
-        trials += _trials(file)
+        try:
+            cases = file.cases()
+        except RuleError as error:
+            failures.append(Failure(None, file.cases_path, None, _text(error)))
+            continue
+        failures += _count_failures(file, cases)
+        trials += _trials(file, cases)
     failures += _failures(list(_run(trials, known)))
     position = {path: number for number, file in enumerate(files) for path in (file.path, file.cases_path)}
     failures.sort(key=lambda failure: position[failure.path])
-    cases = sum(trial.variant is None for trial in trials)
+    tried = sum(trial.variant is None for trial in trials)
     rules = sum(rule.alerts for file in files for rule in file.rules)
-    return Outcome(rules, cases, len(trials) - cases, tuple(failures))
+    return Outcome(rules, tried, len(trials) - tried, tuple(failures))
 
 
 def outcome_fields(outcome: Outcome, *, events: bool = False) -> dict[str, Any]:
@@ -162,15 +167,10 @@ def _linked(files: Sequence[RuleFile]) -> dict[str, Rule]:
     return {rule.info.id: rule for rule in link_rules(list(known.values()), whole=False)}
 
 
-def _count_failures(file: RuleFile) -> Iterator[Failure]:
+def _count_failures(file: RuleFile, cases: Sequence[Case]) -> Iterator[Failure]:
     """What is wrong with a file and its cases before any of them is run."""
     if file.error:
         yield Failure(None, file.path, None, _text(file.error))
-        return
-    try:
-        cases = file.cases()
-    except RuleError as error:
-        yield Failure(None, file.cases_path, None, _text(error))
         return
     meant = [(case, rule_of(case, file)) for case in cases]
     for case, rule in meant:
@@ -193,11 +193,7 @@ def _text(error: RuleError) -> str:
     return f"{error.message} (hint: {error.hint})" if error.hint else error.message
 
 
-def _trials(file: RuleFile) -> Iterator[_Trial]:
-    try:
-        cases = file.cases()
-    except RuleError:
-        return
+def _trials(file: RuleFile, cases: Sequence[Case]) -> Iterator[_Trial]:
     for case in cases:
         if rule := rule_of(case, file):
             yield _Trial(rule, case)
@@ -293,7 +289,7 @@ def _run_together(trials: Sequence[_Trial], known: Mapping[str, Rule]) -> Iterat
             for name, plain in ((_ENVELOPED, False), (_PLAIN, True))
         }
         written = [log.write() for log in logs.values() if log.trials]
-        report = scan(written, build_plan(pack), ScanOptions(matches=True))
+        report = scan(written, build_plan(pack), ScanOptions(matches=True, alerts=False))
     alerted = {(logs[Path(match.source).name].trial(match.line), match.rule_id) for match in report.matches}
     unread: dict[int, str] = {}
     for rejection in report.ledger.rejections:

@@ -58,6 +58,7 @@ class ScanOptions:
         until: leave out events from here on.
         cluster: name for events whose log does not say.
         matches: whether to list every match besides the alerts.
+        alerts: whether to make alerts; without them a match tells its rule, time and origin only.
         detailed: whether to say of every match what its event was about, not only of those of small logs.
         reveal: whether to show secrets.
         baseline: file of what is known already.
@@ -69,6 +70,7 @@ class ScanOptions:
     until: datetime | None = None
     cluster: str | None = None
     matches: bool = False
+    alerts: bool = True
     detailed: bool = False
     reveal: bool = False
     platform: str = AUTO
@@ -167,6 +169,8 @@ class _Scan:
 
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
         hits = self._engine.rows(grouped_sql(self._plan))
+        if not self._options.alerts:
+            return [], [self._bare_match(row, reading) for row in hits]
         groups = [
             list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
         ]
@@ -196,6 +200,13 @@ class _Scan:
                     for event, row in zip(events, group, strict=True)
                 ]  # fmt: skip
         return alerts, matches
+
+    def _bare_match(self, row: dict[str, Any], reading: Reading) -> Match:
+        rule = self._plan.rules[row["rule"]].info
+        origin = reading.origin(row["event"], row["source_id"], row["record_line"])
+        return Match(
+            rule.id, rule.catalogue, rule.severity, None, None, origin.source, origin.line, row["happened_at"], None
+        )
 
     def _details(self, rules: Iterable[int]) -> tuple[str, ...]:
         """Columns that the alerts of these rules speak of."""

@@ -11,7 +11,7 @@ writes: the raw patch as request, the whole object as response where the level i
 
 from __future__ import annotations
 
-import copy
+import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,7 +78,8 @@ def variants(case: Case) -> Iterator[Variant]:
 
 def _changed(case: Case, mutation: Mutation, about: str, change: Callable[[Event], Event | None]) -> Iterator[Variant]:
     """The variant in which every event that can be changed is; none when none can."""
-    changed = [change(copy.deepcopy(event)) for event in case.events]
+    # A copy by way of JSON: events are JSON, and `deepcopy` takes four times as long.
+    changed = [change(event) for event in json.loads(json.dumps(case.events))]
     if any(changed):
         events = tuple(new or old for new, old in zip(changed, case.events, strict=True))
         yield Variant(mutation, about, events)
@@ -264,7 +265,7 @@ def _answer(whole: Mapping[str, Any]) -> dict[str, Any]:
         "resourceVersion": "48211",
         "creationTimestamp": "2026-11-20T07:12:44Z",
     }
-    return {**copy.deepcopy(dict(whole)), "metadata": {**whole["metadata"], **filled}}
+    return {**whole, "metadata": {**whole["metadata"], **filled}}
 
 
 def _delta(whole: Mapping[str, Any]) -> dict[str, Any]:
