@@ -165,6 +165,7 @@ def _page(page: RulePage, feeding: Feeding, names: dict[str, str]) -> str:
     facts = [
         ["Rule", f"`{info.id}`"],
         ["Severity", info.severity.value],
+        ["Confidence", info.confidence.value],
         ["Class", info.rule_class.value],
         ["Kind", info.kind.value],
         ["Catalogue", ", ".join(f"{entry} {names.get(entry, '')}".strip() for entry in info.catalogue)],

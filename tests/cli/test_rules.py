@@ -67,11 +67,14 @@ def case(event: dict[str, Any], about: str = "it", **more: Any) -> dict[str, Any
     return {"about": about, "event": event, **more}
 
 
+KEYS = ("id", "title", "severity", "confidence", "class", "catalogue", "techniques", "kind")
+
+
 def test_list_as_json_has_the_promised_keys(run: Run) -> None:
     code, out, _ = run("list", "--format", "json")
     rules = json.loads(out)
     assert code == 0
-    assert {tuple(rule) for rule in rules} == {("id", "title", "severity", "class", "catalogue", "techniques", "kind")}
+    assert {tuple(rule) for rule in rules} == {KEYS}
     exec_rule = next(rule for rule in rules if rule["id"] == "exec-into-pod")
     assert (exec_rule["class"], exec_rule["kind"], exec_rule["catalogue"]) == ("core", "single", ["B01"])
     assert not [rule for rule in rules if rule["id"].endswith("-base")]

@@ -105,7 +105,11 @@ def _finding(alert: Alert) -> Fields:
             "evidences": [_evidence(event) for event in alert.events[:_MOST_EVENTS]],
             "remediation": {"desc": alert.next_steps} if alert.next_steps else None,
             "observables": [*_observables(alert)],
-            "unmapped": {"actor": alert.actor, "catalogue": list(alert.catalogue)},
+            "unmapped": {
+                "actor": alert.actor,
+                "attributed_to": list(alert.attributed_to),
+                "catalogue": list(alert.catalogue),
+            },
         }
     )
 

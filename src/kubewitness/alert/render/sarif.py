@@ -72,6 +72,7 @@ def _rule(alert: Alert) -> Fields:
         "properties": {
             "tags": [*dict.fromkeys(("security", *alert.techniques, *alert.catalogue))],
             "security-severity": _SCORES[alert.severity],
+            "precision": alert.confidence.value,
         },
     }
 
@@ -89,8 +90,10 @@ def _result(alert: Alert, rule_index: int) -> Fields:
         "occurrenceCount": max(alert.count, 1),
         "properties": {
             "severity": alert.severity.value,
+            "confidence": alert.confidence.value,
             "cluster": alert.cluster,
             "actor": alert.actor,
+            "attributed_to": list(alert.attributed_to),
             "source_ips": list(alert.source_ips),
             "user_agents": list(alert.user_agents),
             "objects": list(alert.objects),
