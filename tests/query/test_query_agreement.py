@@ -215,6 +215,7 @@ def test_the_gate_lets_through_every_event_that_has_a_fact(ask: Ask, folder: Pat
         "IMPERSONATE", "happened_at", "source_ip", "source_network", "source_is_private", "allowed",
         "succeeded", "authorized_by", "authorized_binding", "authorized_role", "actor_namespace",
         "patch_operations", "user_agent_family", "service_accounts",
+        "credential_id", "bound_pod", "bound_node", "issued_credential_id",
     }  # fmt: skip
 
 

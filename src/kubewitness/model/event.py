@@ -142,6 +142,10 @@ FACTS = _columns(
     ("actor_kind", "VARCHAR", None, "user, service_account, node, control_plane or anonymous"),
     ("actor_namespace", "VARCHAR", None, "Namespace that the actor belongs to, where it is a service account"),
     ("impersonated", "BOOLEAN", None, "Whether the request acted, or tried to act, as somebody else"),
+    ("credential_id", "VARCHAR", None, "Id of the token (`JTI=...`) or certificate that the request came with"),
+    ("bound_pod", "VARCHAR", None, "Pod that the token is bound to, as the token says"),
+    ("bound_node", "VARCHAR", None, "Node that the token is bound to, as the token says"),
+    ("issued_credential_id", "VARCHAR", None, "Id of the token that the request was answered with; see credential_id"),
     ("user_agent_family", "VARCHAR", None, "Program that user_agent names, without its version"),
     ("source_ip", "VARCHAR", None, "The one address that the server observed itself (the last)"),
     (

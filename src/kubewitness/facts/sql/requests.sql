@@ -23,6 +23,20 @@ SELECT
     CASE
         WHEN starts_with(actor, 'system:serviceaccount:') THEN nullif(split_part(actor, ':', 3), '')
     END AS actor_namespace,
+    CASE
+        WHEN user_extra IS NOT NULL
+            THEN json_extract_string(user_extra, '$."authentication.kubernetes.io/credential-id"[0]')
+    END AS credential_id,
+    CASE
+        WHEN user_extra IS NOT NULL THEN json_extract_string(user_extra, '$."authentication.kubernetes.io/pod-name"[0]')
+    END AS bound_pod,
+    CASE
+        WHEN user_extra IS NOT NULL THEN json_extract_string(user_extra, '$."authentication.kubernetes.io/node-name"[0]')
+    END AS bound_node,
+    CASE
+        WHEN subresource = 'token'
+            THEN json_extract_string(annotations, '$."authentication.kubernetes.io/issued-credential-id"')
+    END AS issued_credential_id,
     nullif(split_part(split_part(user_agent, '/', 1), ' ', 1), '') AS user_agent_family,
     kw_network(source_ip) AS source_network,
     kw_is_private(source_ip) AS source_is_private,
