@@ -110,6 +110,9 @@ def test_scalars_are_those_of_yaml_1_1_as_the_server_sees_them(text: str, user: 
         ("apiVersion: audit.k8s.io/v1\nrules: [{<<: 5, level: None}]", False),
         ("apiVersion: audit.k8s.io/v1\nrules: [{level: None, [a]: b}]", False),
         ("\x00", False),
+        ("apiVersion: audit.k8s.io/v1\nrules: [{level: None, users: [system:, a:b:, 'x']}]", True),
+        ("apiVersion: audit.k8s.io/v1\nrules: [{level: None, users: [what?]}]", False),
+        ("apiVersion: audit.k8s.io/v1\nrules:\n- level: None\n  users:\n  - what?", True),
     ],
 )
 def test_what_is_left_of_the_grammar_decides_too(document: str, is_loaded: bool) -> None:

@@ -50,6 +50,7 @@ _SIGNED_MAX = (1 << 63) - 1
 _FEW = 400_000
 _MANY = 4_000_000
 _MAX_DEPTH = 150
+_MOST_COLONS = 100
 
 
 @dataclass(slots=True)
@@ -92,21 +93,43 @@ class _Raw:
 
 
 def _compose(data: bytes) -> _Raw | None:
+    for _ in range(_MOST_COLONS):
+        try:
+            return _compose_once(data)
+        except yaml.YAMLError as error:
+            mended = _with_quotes(data, error)
+            if mended is None:
+                raise _refusal(error) from error
+            data = mended
+    raise DecodingError("yaml: too many colons")
+
+
+def _compose_once(data: bytes) -> _Raw | None:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     events: Iterator[Any] = yaml.parse(data, Loader=loader)
-    try:
-        next(events)
-        start = next(events)
-        if isinstance(start, yaml.StreamEndEvent):
-            return None
-        if start.version not in {None, (1, 1)}:
-            raise DecodingError("yaml: found incompatible YAML document", _mark(start))
-        root = _Composer(events).node(next(events), 0)
-        next(events)
-        next(events)  # The server looks one step into what follows, too.
-    except yaml.YAMLError as error:
-        raise _refusal(error) from error
+    next(events)
+    start = next(events)
+    if isinstance(start, yaml.StreamEndEvent):
+        return None
+    if start.version not in {None, (1, 1)}:
+        raise DecodingError("yaml: found incompatible YAML document", _mark(start))
+    root = _Composer(events).node(next(events), 0)
+    next(events)
+    next(events)  # The server looks one step into what follows, too.
     return root
+
+
+def _with_quotes(data: bytes, error: yaml.YAMLError) -> bytes | None:
+    """The text with quotes around a plain one that ends with a colon, in brackets: only go-yaml takes it as it is."""
+    begin, end = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)
+    if getattr(error, "problem", None) != "found unexpected ':'" or begin is None or end is None:
+        return None
+    lines = data.decode("utf-8", "replace").splitlines(keepends=True)
+    first = sum(map(len, lines[: begin.line])) + begin.column
+    last = sum(map(len, lines[: end.line])) + end.column + 1
+    text = "".join(lines)
+    plain = text[first:last].replace("'", "''")
+    return f"{text[:first]}'{plain}'{text[last:]}".encode()
 
 
 def _refusal(error: yaml.YAMLError) -> DecodingError:
@@ -129,10 +152,13 @@ class _Composer:
         self._events = events
         self._anchors: dict[str, _Raw] = {}
 
-    def node(self, event: Any, depth: int) -> _Raw:
+    def node(self, event: Any, depth: int, *, in_flow: bool = False) -> _Raw:
         if depth > _MAX_DEPTH:
             raise DecodingError("yaml: exceeded max depth of 10000", None)
         raw = _Raw(event)
+        if isinstance(event, yaml.ScalarEvent) and in_flow and event.style in {None, ""} and "?" in event.value:
+            # In brackets a question mark is a token of its own in go-yaml, but part of the text in libyaml.
+            raise DecodingError(f"yaml: line {raw.mark.line}: did not find expected ',' or ']'", raw.mark)
         if isinstance(event, yaml.AliasEvent):
             raw.target = self._anchors.get(str(event.anchor))
             if raw.target is None:
@@ -142,7 +168,7 @@ class _Composer:
             self._anchors[event.anchor] = raw
         if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
             while not isinstance(inner := next(self._events), (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-                raw.children.append(self.node(inner, depth + 1))
+                raw.children.append(self.node(inner, depth + 1, in_flow=in_flow or bool(event.flow_style)))
         return raw
 
 
