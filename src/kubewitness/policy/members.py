@@ -18,7 +18,7 @@ Members: TypeAlias = "list[tuple[str, bytes | msgspec.Raw]]"
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_STRING = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*', re.DOTALL)
+_STRING = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*', re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,\]}]+")
 _SPACE = re.compile(rb"\s*")
 

@@ -28,7 +28,16 @@ class _Record(msgspec.Struct):
     properties: _Properties
 
 
+class _RawProperties(msgspec.Struct):
+    log: msgspec.Raw
+
+
+class _RawRecord(msgspec.Struct):
+    properties: _RawProperties
+
+
 _RECORD = msgspec.json.Decoder(_Record)
+_RAW_RECORD = msgspec.json.Decoder(_RawRecord)
 
 
 def event_in(record: bytes) -> bytes | None:
@@ -41,6 +50,13 @@ def event_in(record: bytes) -> bytes | None:
 
 def edited_record(record: bytes, edit: Edit) -> bytes:
     """An Azure record or a row of Log Analytics after an edit of the event in it."""
+    if record.count(b'"properties"') == 1 and record.count(b'"log"') == 1:  # inside of a text the quotes are escaped
+        try:
+            before = bytes(_RAW_RECORD.decode(record).properties.log)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            return record.replace(before, _changed_value(before, _event(edit)), 1)
     members = members_of(record) or []
     names = {name.lower() for name, _ in members}
     if "properties" in names or "log_s" in names:
