@@ -194,3 +194,16 @@ def test_explaining_never_raises_and_never_says_none(details: list[dict[str, Any
     assert "\n" not in alert.explanation or "\n" in (template or "")
     if "None" not in repr(details) and "None" not in (template or ""):
         assert "None" not in alert.explanation
+
+
+@pytest.mark.parametrize(
+    ("codes", "end"), [([201, 201], "RoleBinding x; 2 requests"), ([201, 403], "x; 1 of 2 requests did not succeed")]
+)
+def test_a_sequence_is_not_its_last_deed_done_several_times(codes: list[int], end: str) -> None:
+    rule = RuleInfo(
+        "r", "R", "", Severity.LOW, RuleKind.CORRELATION, RuleClass.CORE, (), (), (),
+        "gave rights and took them back: {objects}", "", (), "r.yml",
+    )  # fmt: skip
+    details = {"username": "bob", "resource": "rolebindings", "name": "x"}
+    events = [AlertEvent(None, None, "-", None, None, details | {"code": code}) for code in codes]
+    assert build_alert(rule, events, count=2).explanation.endswith(end)

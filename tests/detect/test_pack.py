@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kubewitness.alert.explain import unknown_placeholders
+from kubewitness.alert.verbs import infinitive
 from kubewitness.app.rule_cases import check_cases
 from kubewitness.app.rules import RuleFile, read_rule_files
 from kubewitness.detect.cases import FEWEST
@@ -154,3 +155,9 @@ def test_explanations_do_not_say_a_kind_twice(pack: Pack) -> None:
     twice = re.compile(rf"\b(?:{nouns}) \{{object\}}")
     said = {rule.info.id: rule.info.explain or "" for rule in pack.alerting}
     assert [rule_id for rule_id, text in said.items() if twice.search(text)] == []
+
+
+def test_explanations_can_be_told_of_an_attempt(pack: Pack) -> None:
+    """ "opened" becomes "tried to open", "was refused" stays: of a verb that is neither, the sentence would stumble."""
+    first = {rule.info.id: (rule.info.explain or "").split(" ")[0] for rule in pack.alerting}
+    assert {rule_id: word for rule_id, word in first.items() if word != "tried" and infinitive(word) is None} == {}

@@ -22,6 +22,7 @@ from kubewitness.alert.objects import distinct_objects, singular, summarize
 from kubewitness.alert.outcome import UNAUTHENTICATED, Result, describe_failures, results_of
 from kubewitness.alert.verbs import as_attempt
 from kubewitness.model.event import BY_NAME
+from kubewitness.model.rule import RuleKind
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import AlertEvent
@@ -58,7 +59,11 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_b
         phrase = re.sub(r"^was\b", "were", phrase)
     sentence = f"{_who(details, results, names)} {phrase}"
     objects = distinct_objects(details)
-    if count > 1 and count != len(objects) and "count" not in names:
+    is_counted = count > 1 and count != len(objects) and "count" not in names
+    several = []
+    if is_counted and rule.kind is RuleKind.CORRELATION:  # it is not the last deed alone that was done so often
+        several = [f"{count:,} requests"] if not any(result.is_failure for result in results) else []
+    elif is_counted:
         sentence += f" {count:,} times" if len(objects) <= 1 else f", {count:,} requests"
     sources = source_addresses(details)
     if sources and not names & {"source_ip", "source_ips", "source_network"}:
@@ -68,7 +73,8 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_b
     sentence += f", {failure}" if failure else ""
     before = [f"known before: {listed(known_before)}"] if known_before else []
     made = [clause] if (clause := _made_for(events)) else []
-    return "; ".join((sentence, *made, *before, *_clauses(details, results, names, is_failed=failure is not None)))
+    clauses = _clauses(details, results, names, is_failed=failure is not None)
+    return "; ".join((sentence, *several, *made, *before, *clauses))
 
 
 def _made_for(events: Sequence[AlertEvent]) -> str | None:

@@ -10,7 +10,8 @@ ran run, read read, gave give, took take, made make, got get, set set, put put, 
 begin, hid hide, wrote write, built build, bound bind, came come, went go, let let, left leave,
 broke break, found find, held hold, cut cut, copied copy, modified modify, applied apply, tried try,
 queried query, denied deny, overrode override, overwrote overwrite, became become, stole steal,
-brought bring, kept keep, paid pay
+brought bring, kept keep, paid pay, did do, had have, was be, led lead, saw see, lost lose, stood stand,
+met meet, fell fall, dealt deal, spent spend, told tell, wound wind, drew draw, tore tear
 """
 # Infinitives in -e.
 _SILENT_E = """
