@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.excepting import ACTIVATE, COUNT_EXCEPTED, CREATE_ACTIVE, excepting_sql
+from kubewitness.detect.excepting import COUNT_EXCEPTED, Active, excepting_sql
 from kubewitness.detect.platforms import ANY, signs_sql
 from kubewitness.model.exception import ClusterPlatform, ExceptionState, ExceptionUse
 
@@ -74,15 +74,14 @@ def take_out(engine: Engine, plan: Plan, clusters: Sequence[Cluster], platform: 
     """
     if not plan.exceptions:
         return
-    engine.run(CREATE_ACTIVE)
+    active: list[Active] = []
     for number, exception in enumerate(plan.exceptions):
         own = exception.info.platform
         if own is None or (own == ANY and platform != NONE):
-            engine.run(ACTIVATE, {"exception": number, "everywhere": True, "cluster": None})
-        for cluster in clusters:
-            if own is not None and cluster.platform == own:
-                engine.run(ACTIVATE, {"exception": number, "everywhere": False, "cluster": cluster.key})
-    for statement in excepting_sql(plan):
+            active.append(Active(number, None, everywhere=True))
+        elif own != ANY:
+            active += (Active(number, each.key, everywhere=False) for each in clusters if each.platform == own)
+    for statement in excepting_sql(plan, active):
         engine.run(statement)
 
 

@@ -166,13 +166,6 @@ CREATE_EXCEPTED = """
 CREATE OR REPLACE TEMP TABLE excepted (exception INTEGER, rule INTEGER, event BIGINT)
 """
 
-CREATE_ACTIVE = """
--- One row per exception that holds in a cluster; `everywhere` for all of them.
-CREATE OR REPLACE TEMP TABLE active_exceptions (exception INTEGER, everywhere BOOLEAN, cluster_key UBIGINT)
-"""
-
-ACTIVATE = "INSERT INTO active_exceptions VALUES ($exception, $everywhere, $cluster)"
-
 COUNT_EXCEPTED = """
 -- One row per exception, and per exception and rule: number of requests.
 SELECT exception, rule, count(DISTINCT request_key) AS requests
@@ -184,33 +177,68 @@ GROUP BY GROUPING SETS ((exception), (exception, rule))
 """
 
 
-def excepting_sql(plan: Plan) -> Iterator[str]:
-    """Statements that fill `excepted` and clear the bits of the rules; `active_exceptions` is filled."""
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Where an exception holds.
+
+    Attributes:
+        exception: its number in the plan.
+        cluster_key: the cluster; None for events whose log does not say.
+        everywhere: whether it holds in all of them.
+    """
+
+    exception: int
+    cluster_key: int | None
+    everywhere: bool
+
+
+def excepting_sql(plan: Plan, active: Sequence[Active]) -> Iterator[str]:
+    """Statements that fill `excepted` and clear the bits of the rules."""
     yield CREATE_EXCEPTED
-    places: dict[tuple[Table, int, int], list[tuple[int, int, int, int]]] = defaultdict(list)
+    pairs: dict[tuple[Table, int, int], list[tuple[int | str, ...]]] = defaultdict(list)
     cleared: dict[tuple[Table, int], dict[int, int]] = defaultdict(dict)
-    for number, exception in enumerate(plan.exceptions):
+    for each in active:
+        exception = plan.exceptions[each.exception]
+        where = ("TRUE" if each.everywhere else "FALSE", "NULL" if each.cluster_key is None else each.cluster_key)
         for rule, _ in exception.rules:
             bit = plan.rules[rule].bit
             own = next((own for own in exception.bits if bit and own.table is bit.table), None)
             if bit and own:
-                places[bit.table, own.word, bit.word].append((number, own.mask, rule, bit.mask))
+                pairs[bit.table, own.word, bit.word].append((each.exception, own.mask, rule, bit.mask, *where))
                 cleared[bit.table, bit.word][rule] = bit.mask
-    for (table, word, matched), pairs in places.items():
-        values = ", ".join(f"({number}, {mask}::BIGINT, {rule}, {bit}::BIGINT)" for number, mask, rule, bit in pairs)
-        yield f"""
-INSERT INTO excepted
-SELECT pairs.exception, pairs.rule, rows.event
-FROM {ROWS[table]} AS rows
-JOIN (VALUES {values}) AS pairs (exception, mask, rule, bit)
-    ON (excepted_{word} & pairs.mask) <> 0 AND (matched_{matched} & pairs.bit) <> 0
-JOIN active_exceptions AS active
-    ON active.exception = pairs.exception
-    AND (active.everywhere OR active.cluster_key IS NOT DISTINCT FROM rows.cluster_key)
-WHERE excepted_{word} <> 0 AND {LIVE}
-"""  # noqa: S608 - numbers only
+    for (table, word, matched), rows in pairs.items():
+        yield from _take_out(table, word, matched, rows)
     for (table, word), bits in cleared.items():
         yield _clear(table, word, bits)
+
+
+def _take_out(table: Table, word: int, matched: int, pairs: Sequence[tuple[int | str, ...]]) -> Iterator[str]:
+    """Statements that note what exceptions take out of one word of answers.
+
+    Both sides of the join are tables of their own: over joins of joins the engine (DuckDB 2.0) fails an assertion.
+    """
+    values = ", ".join(f"({', '.join(map(str, pair))})" for pair in pairs)
+    yield f"""
+CREATE OR REPLACE TEMP TABLE exception_pairs AS
+SELECT
+    exception::INTEGER AS exception, mask::BIGINT AS mask, rule::INTEGER AS rule, bit::BIGINT AS bit, everywhere,
+    cluster_key::UBIGINT AS cluster_key
+FROM (VALUES {values}) AS pairs (exception, mask, rule, bit, everywhere, cluster_key)
+"""  # noqa: S608 - numbers only
+    yield f"""
+CREATE OR REPLACE TEMP TABLE exception_rows AS
+SELECT event, cluster_key, excepted_{word} AS masks, matched_{matched} AS bits
+FROM {ROWS[table]}
+WHERE excepted_{word} <> 0 AND {LIVE}
+"""  # noqa: S608 - numbers only
+    yield """
+INSERT INTO excepted
+SELECT exception_pairs.exception, exception_pairs.rule, exception_rows.event
+FROM exception_rows JOIN exception_pairs
+    ON (exception_rows.masks & exception_pairs.mask) <> 0
+    AND (exception_rows.bits & exception_pairs.bit) <> 0
+    AND (exception_pairs.everywhere OR exception_pairs.cluster_key IS NOT DISTINCT FROM exception_rows.cluster_key)
+"""
 
 
 def _clear(table: Table, word: int, bits: dict[int, int]) -> str:
