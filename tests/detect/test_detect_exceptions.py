@@ -60,6 +60,13 @@ def test_what_is_no_file_of_exceptions_is_refused(tmp_path: Path, text: str, say
         load_exceptions([tmp_path / "e.yml"])
 
 
+def test_the_list_may_stand_under_its_name() -> None:
+    text = "exceptions:\n  - {rule: a, match: {actor: x, verb: get}, reason: r, owner: o, expires: 2027-01-01}\n"
+    (found,) = read_exceptions(text, "e.yml")
+    assert not isinstance(found, ExceptionError)
+    assert found.info.origin == "e.yml:2"
+
+
 def test_an_empty_file_holds_no_exceptions() -> None:
     assert list(read_exceptions("# none yet\n", "e.yml")) == []
 

@@ -94,7 +94,7 @@ def read_exceptions(text: str, path: str, lists: Lists | None = None) -> Iterato
     """Yield each exception of a file, or why it cannot be used.
 
     Args:
-        text: YAML: a list of exceptions.
+        text: YAML: a list of exceptions, or one under the key `exceptions`.
         path: name of the file in errors.
         lists: what `expand` takes values from; the builtin ones when None.
     """
@@ -104,6 +104,8 @@ def read_exceptions(text: str, path: str, lists: Lists | None = None) -> Iterato
     except (yaml.YAMLError, RecursionError) as error:
         yield ExceptionError(f"not YAML: {' '.join(str(error).split())}", where=path)
         return
+    if isinstance(document, dict) and document.keys() == {"exceptions"}:
+        document, root = document["exceptions"], root.value[0][1] if root else None
     if document is None:
         return
     if not isinstance(document, list):
