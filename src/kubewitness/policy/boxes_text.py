@@ -26,7 +26,7 @@ def describe(boxes: Sequence[Box]) -> dict[str, str]:
     is_path = all(box.resource == ABSENT for box in boxes)
     found: dict[str, str] = {}
     for name in DIMENSIONS:
-        parts = [getattr(box, name) for box in boxes]
+        parts = list({getattr(box, name) for box in boxes})
         if is_path and name in {"group", "resource", "subresource", "namespace", "name"}:
             continue
         text = _members(name, parts) if isinstance(parts[0], Members) else _values(name, parts)

@@ -238,7 +238,8 @@ def _gaps(lost: Sequence[_Part], parts: Sequence[_Part]) -> Iterator[Gap]:
     for _, group in groupby(sorted(lost, key=key), key=key):
         members = list(group)
         first = members[0]
-        others = [part for part in parts if all(part is not member for member in members)]
+        own = set(map(id, members))
+        others = [part for part in parts if id(part) not in own]
         where = tuple(_apart(members, others)) if others else ()
         assert first.cause is not None  # noqa: S101 - only lost parts come here
         yield Gap(first.cause, first.decision.rule, first.decision.level, first.needed, where)

@@ -16,7 +16,7 @@ from kubewitness.model.event import CONTROL_PLANE_NAMES, ActorKind
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.boxes import ABSENT, Box, only
 from kubewitness.policy.resources import resources_named
-from kubewitness.query.needs import NOTHING, needs
+from kubewitness.query.needs import NOTHING, Needs, needs
 from kubewitness.query.predicate import (
     And,
     Exists,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kubewitness.policy.boxes import Values
-    from kubewitness.query.needs import Needs
     from kubewitness.query.predicate import Predicate
 
 LONG_RUNNING = frozenset({"exec", "attach", "portforward", "log", "proxy"})
@@ -160,12 +159,22 @@ def _opposite(value: bool | None) -> bool | None:
     return None if value is None else not value
 
 
+_LEAVES: dict[int, tuple[Predicate, str, Needs]] = {}
+
+
+def _about(leaf: Predicate) -> tuple[Predicate, str, Needs]:
+    """A test, its column and what it needs; known by identity, because hashing a test takes longer than asking it."""
+    known = _LEAVES.get(id(leaf))
+    if known is None or known[0] is not leaf:
+        known = _LEAVES[id(leaf)] = (leaf, next(fields_of(leaf)).column.name, needs(leaf))
+    return known
+
+
 def _leaf(predicate: Predicate, recorded: Recorded) -> bool | None:
-    name = next(fields_of(predicate)).column.name
+    _, name, need = _about(predicate)
     if not recorded.has(name):
         return False
     box = recorded.box
-    need = needs_of(predicate)
     if not _is_met(need, box):
         return False
     if recorded.is_impersonated and name in {"actor", "actor_kind"}:
