@@ -17,6 +17,7 @@ from kubewitness.alert.render import FORMATS
 from kubewitness.app.scan import scan
 from kubewitness.cli.application import app
 from kubewitness.detect.lists import builtin_lists
+from kubewitness.detect.platforms import builtin_platforms
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS, Group
 
@@ -38,6 +39,11 @@ _COLUMNS_ARE = """\
 One row is one audit event. Columns have the API's own names in snake_case; facts are derived from the
 event. Rules may use the column's name or the API's dotted name as a field. Absent is null, never an empty
 text. Times are UTC. The values of `action` and `actor_kind` are [on their own page](actions.md).
+"""
+_PLATFORMS_ARE = """\
+What is known to be harmless on each platform, for events that match all of it: who, from where, and what is done. How
+a platform is found out, and how to say another one, is told in [why the pack is quiet](../explanation/quiet.md). The
+form is that of [exceptions](../how-to/make-exceptions.md).
 """
 _LISTS_ARE = """\
 A rule names a list with `expand`, and `scan --lists` adds to one: see [use lists](../how-to/use-lists.md). `*` and
@@ -72,6 +78,7 @@ def pages() -> dict[Path, str]:
         reference / "columns.md": columns_page(),
         **rule_pages(reference),
         reference / "lists.md": lists_page(),
+        reference / "platforms.md": platforms_page(),
         reference / "cli.md": cli_page(),
         readme: _with_part(readme, _DEMO_PART, transcript(head, alerts)),
         tutorial: _with_part(tutorial, _HEAD_PART, f"```text\n{head}\n```\n"),
@@ -107,6 +114,21 @@ def lists_page() -> str:
     for name, found in sorted(builtin_lists().by_name.items()):
         rows = [[f"`{entry.value}`", entry.reason] for entry in found.entries]
         parts.append(f"## {name}\n\n{found.about}\n\n" + table(["Value", "Why"], rows))
+    return "\n".join(parts)
+
+
+def platforms_page() -> str:
+    """What is harmless on each platform, as its file says it."""
+    folder = ROOT / "src" / "kubewitness" / "platforms"
+    parts = [_NOTE, "# Platforms\n", _PLATFORMS_ARE]
+    for platform in builtin_platforms():
+        rows = [
+            [f"`{each.info.id}`", each.info.reason, ", ".join(f"`{rule}`" for rule in each.info.rules)]
+            for each in platform.exceptions
+        ]
+        text = (folder / f"{platform.name}.yml").read_text("utf-8")
+        parts.append(f"## {platform.title}\n\n" + table(["Exception", "Why it is harmless", "Rules"], rows))
+        parts.append(f"As the file says it:\n\n```yaml\n{text}```\n")
     return "\n".join(parts)
 
 
