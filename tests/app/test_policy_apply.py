@@ -94,6 +94,21 @@ def test_a_policy_gives_what_the_server_wrote_under_it(case: str, is_plain: bool
     assert applied.more == 0
 
 
+def test_bodies_that_a_server_left_out_by_their_size_are_all_that_a_policy_cannot_tell() -> None:
+    lines, _ = apply(load(DIFF / "truncate" / "policy.yaml"), DIFF / "full.ndjson.zst")
+    found, expected = by_request(b"\n".join(lines)), by_request(unpacked(DIFF / "truncate" / "expected.ndjson.zst"))
+    assert found.keys() == expected.keys()
+    shortened = 0
+    for key, events in expected.items():
+        for whole, event in zip(found[key], events, strict=True):
+            if event.get("annotations", {}).pop("audit.k8s.io/truncated", None):
+                shortened += 1
+                whole.pop("requestObject", None)
+                whole.pop("responseObject", None)
+            assert whole == event, key
+    assert shortened == 6
+
+
 def test_what_nothing_changes_is_copied_byte_for_byte(tmp_path: Path) -> None:
     text = unpacked(DIFF / "full.ndjson.zst")
     log = tmp_path / "log.ndjson"
