@@ -129,6 +129,11 @@ def test_a_refused_request_failed(report: Report) -> None:
     assert activity["api"]["response"] == {"code": 403, "error": "Forbidden", "message": "no"}
 
 
+def test_an_empty_group_is_no_group(report: Report) -> None:
+    activity = activity_of(report, SHELL | {"groups": ["", "devs"]})
+    assert activity["actor"]["user"]["groups"] == [{"name": "devs"}]
+
+
 def test_an_event_that_several_rules_match_is_one_activity_of_the_worst_severity(report: Report) -> None:
     match = Match("a", (), Severity.LOW, "id", None, "a.log", 1, None, None, SHELL)
     worse = dataclasses.replace(match, rule_id="b", severity=Severity.CRITICAL)

@@ -299,6 +299,6 @@ def _inside(value: Any) -> Any:
         case dict():
             return _present(value)
         case list():
-            return [_inside(item) for item in value]
+            return [kept for item in value if (kept := _inside(item)) not in (None, "", [], {})]
         case _:
             return value
