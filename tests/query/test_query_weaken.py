@@ -13,8 +13,9 @@ from tests.query.predicates import holds, predicates
 
 from kubewitness.model.event import COLUMNS
 from kubewitness.query.fields import find_field
-from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Or, Predicate, fields_of
-from kubewitness.query.weaken import weaken
+from kubewitness.query.needs import ABSENT, Needs, needs
+from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Predicate, Text, fields_of
+from kubewitness.query.weaken import any_of, weaken, without_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,17 @@ EVENTS = Path(__file__).parents[1] / "fixtures" / "events.json"
 SEEN = Exists(find_field("verb"))
 OTHER = Exists(find_field("username"))
 UNSEEN = Exists(find_field("request_object"))
+
+
+def verb(value: str) -> Predicate:
+    return Text(find_field("verb"), Operator.EQUALS, value)
+
+
+def has(row: dict[str, Any], known: Needs) -> bool:
+    """Whether an event has what is known, but for its traits."""
+    own = {"verb": known.verbs, "resource": known.resources, "subresource": known.subresources}
+    own["actor_kind"] = known.actor_kinds
+    return all(values is None or (row[name] or ABSENT) in values for name, values in own.items())
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +76,42 @@ def test_who_sees_everything_loses_nothing(rows: list[dict[str, Any]], predicate
 )
 def test_what_is_left_says_as_much_as_it_can(predicate: Predicate, weaker: Predicate) -> None:
     assert weaken(predicate, {"request_object"}) == weaker
+
+
+KNOWN = Needs(frozenset({"create", "patch"}), frozenset({"pods"}), frozenset({ABSENT}))
+
+
+@given(predicates)
+def test_what_is_known_need_not_be_asked(rows: list[dict[str, Any]], predicate: Predicate) -> None:
+    known = needs(predicate)
+    left = without_known(predicate, known)
+    for row in rows:
+        if has(row, known):
+            assert holds(left, row) == holds(predicate, row)
+
+
+@given(st.lists(predicates, max_size=4))
+def test_what_covers_another_one_says_the_same(rows: list[dict[str, Any]], several: list[Predicate]) -> None:
+    for row in rows:
+        assert holds(any_of(several), row) == any(holds(predicate, row) for predicate in several)
+
+
+@pytest.mark.parametrize(
+    ("predicate", "left"),
+    [
+        (And((verb("create"), OTHER)), And((verb("create"), OTHER))),  # it may be a patch
+        (And((Or((verb("create"), verb("patch"))), OTHER)), OTHER),
+        (And((Or((verb("create"), verb("patch"), verb("update"))), OTHER)), OTHER),
+        (And((Or((verb("create"), OTHER)), OTHER)), And((Or((verb("create"), OTHER)), OTHER))),
+        (Not(Exists(find_field("subresource"))), ALWAYS),
+        (Not(Or((Exists(find_field("subresource")), OTHER))), Not(OTHER)),
+    ],
+)
+def test_what_is_known_falls_away(predicate: Predicate, left: Predicate) -> None:
+    assert without_known(predicate, KNOWN) == left
+
+
+def test_of_several_the_widest_are_left() -> None:
+    assert any_of([And((SEEN, OTHER)), OTHER, And((OTHER, UNSEEN))]) == Or((And((OTHER,)),))
+    assert any_of([SEEN, ALWAYS]) == ALWAYS
+    assert any_of([]) == NEVER

@@ -20,21 +20,29 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 200_000
 
 _HEADS = """
--- One row per event of the rows from $first to $end that has a gate; no bodies.
+-- One row per different head of the rows from $first to $end that have a gate, with the rows that it is of; no bodies.
 SELECT
-    rowid AS event,
-    outcome AS staged_outcome,
-    happened_at AS staged_happened_at,
-    cluster_key AS staged_cluster_key,
-    request_key AS staged_request_key,
+    events,
     NULL::JSON AS request_object,
     NULL::JSON AS response_object,
     NULL::JSON AS annotations,
     NULL::JSON AS authentication_metadata,
     FALSE AS truncated,
     unnest(head, max_depth := 2)
-FROM staged
-WHERE rowid >= $first AND rowid < $end AND head IS NOT NULL
+FROM (
+    SELECT head, list(rowid) AS events
+    FROM staged
+    WHERE rowid >= $first AND rowid < $end AND head IS NOT NULL
+    GROUP BY head
+)
+"""
+
+_INSERT_HEADS = """
+-- One row per event: of its head what has been said of it, of itself what the first pass found out.
+INSERT INTO heads BY NAME
+SELECT said.*, staged.outcome, staged.happened_at, staged.cluster_key, staged.request_key
+FROM (SELECT unnest(events) AS event, * EXCLUDE (events) FROM ({judged})) AS said
+JOIN staged ON staged.rowid = said.event
 """
 
 
@@ -97,8 +105,8 @@ class Candidates:
 
     def _judge_heads(self, gates: list[int], within: dict[str, int]) -> None:
         query = self._plan.heads
-        sql = events_query(_HEADS, query.select, above=query.judging(gates))
-        self._engine.run(f"INSERT INTO heads BY NAME {sql}", within)
+        judged = events_query(_HEADS, query.select, above=query.judging(gates))
+        self._engine.run(_INSERT_HEADS.format(judged=judged), within)
 
     def _judge_bodies(self, rows: list[int], above: Sequence[tuple[str, str]]) -> None:
         by_span = groupby(rows, key=self._reading.span)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,10 @@ from kubewitness.model.errors import KubewitnessError
 from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import fold, folded_columns, folded_name, lower
-from kubewitness.query.needs import Needs, needs
-from kubewitness.query.predicate import Or, fields_of
+from kubewitness.query.needs import ANYTHING, Needs, needs
+from kubewitness.query.predicate import fields_of
 from kubewitness.query.pruning import needed
-from kubewitness.query.weaken import weaken
+from kubewitness.query.weaken import any_of, weaken, without_known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -94,10 +95,14 @@ _DEAR = frozenset({"request_object", "response_object", "truncated", "annotation
 """Columns of `decoded` that the first pass does not read if it can help it."""
 
 
+_OWN = frozenset({"audit_id", "request_received_at", "stage_at", "older_timestamp", "logged_at"})
+"""Columns that differ from event to event: heads that are the same but for these are judged once."""
+
+
 @lru_cache(maxsize=1)
 def late_columns() -> frozenset[str]:
-    """Columns that are made of dear ones: they are known when an event is read for the second time."""
-    return frozenset(name for name in BY_NAME if needed(floors(), [name]) & _DEAR)
+    """Columns that are made of dear or own ones: they are known when an event is read for the second time."""
+    return frozenset(name for name in BY_NAME if needed(floors(), [name]) & (_DEAR | _OWN))
 
 
 def _columns_of(rule: Rule, rules: Sequence[Rule]) -> set[str]:
@@ -112,8 +117,8 @@ def _columns_of(rule: Rule, rules: Sequence[Rule]) -> set[str]:
 def _head_columns(heads: Pass, also_asked: Iterable[str]) -> dict[str, str]:
     """Columns of `decoded`, with their types, of which the pass over heads is made."""
     words = needed(floors(), [heads.select, *(sql for _, sql in heads.judging()), *also_asked])
-    types = {name: column.type for name, column in BY_NAME.items() if name not in _DEAR}
-    types |= {"cluster": "VARCHAR", "logged_at": "TIMESTAMP", "older_timestamp": "TIMESTAMP", "partial": "BOOLEAN"}
+    types = {name: column.type for name, column in BY_NAME.items() if name not in _DEAR | _OWN}
+    types |= {"cluster": "VARCHAR", "partial": "BOOLEAN"}
     facts = {fact.name for fact in FACTS}
     return {name: type_ for name, type_ in types.items() if name in words and name not in facts}
 
@@ -209,14 +214,14 @@ def _first_pass(
     )
 
 
-# What the first pass has found out already stands beside the heads.
-_HEAD_KEYS = {
-    "event": ("BIGINT", "event"),
-    "outcome": ("TINYINT", "staged_outcome"),
-    "happened_at": ("TIMESTAMP", "staged_happened_at"),
-    "cluster_key": ("UBIGINT", "staged_cluster_key"),
-    "request_key": ("UBIGINT", "staged_request_key"),
-    "actor_key": _KEYS["actor_key"],
+_HEAD_KEYS = {"events": ("BIGINT[]", "events"), "actor_key": _KEYS["actor_key"]}
+# What is taken from the first pass for each of the events that have a head.
+_OF_STAGED = {
+    "event": "BIGINT",
+    "outcome": "TINYINT",
+    "happened_at": "TIMESTAMP",
+    "cluster_key": "UBIGINT",
+    "request_key": "UBIGINT",
 }
 
 
@@ -230,16 +235,20 @@ def _heads_pass(
     candidates = Gate(list(by_bodies))
     places = [(word, 1 << bit) for word, bit in map(candidates.place, by_bodies)]
     may_match = {
-        need: weaken(Or(tuple(rule.predicate for rule in members if rule.predicate)), late_columns())
+        need: any_of(
+            without_known(weaken(rule.predicate, late_columns()), need)
+            for rule in members
+            if rule.predicate is not None
+        )
         for need, members in by_bodies.items()
     }
     answers: dict[Needs, list[tuple[str, str]]] = {
-        need: [*_answers(members, bits, ())] for need, members in by_heads.items()
+        need: [*_answers(members, bits, (), need)] for need, members in by_heads.items()
     }
     for (word, mask), (need, predicate) in zip(places, may_match.items(), strict=True):
         answer = when(lower(predicate), bigint(mask)).sql(DIALECT)
         answers.setdefault(need, []).append((f"gate_{word}", answer))
-    return _pass(
+    query = _pass(
         Table.HEADS,
         rules,
         bits,
@@ -251,6 +260,8 @@ def _heads_pass(
         heads_only=True,
         keys=_HEAD_KEYS,
     )
+    types = {name: type_ for name, type_ in query.columns.items() if name != "events"}
+    return replace(query, columns=_OF_STAGED | types)
 
 
 def _second_pass(rules: Sequence[Rule], by_bodies: dict[Needs, list[Rule]], bits: dict[str, Bit]) -> Pass:
@@ -261,11 +272,7 @@ def _second_pass(rules: Sequence[Rule], by_bodies: dict[Needs, list[Rule]], bits
         bits,
         above=(("prepared", _adding([_REQUEST_HASH], "events")),),
         groups=tuple(
-            Group(
-                *gate.place(need),
-                guard(need).sql(DIALECT) if len(members) > 1 else None,
-                _answers(members, bits, ()),
-            )
+            Group(*gate.place(need), guard(need).sql(DIALECT), _answers(members, bits, (), need))
             for need, members in by_bodies.items()
         ),
         extra={},
@@ -316,19 +323,23 @@ def _count_words(places: Iterable[tuple[int, int]]) -> int:
     return max((word + 1 for word, _ in places), default=1)
 
 
-def _answers(rules: Sequence[Rule], bits: dict[str, Bit], shared: Collection[str]) -> tuple[tuple[str, str], ...]:
+def _answers(
+    rules: Sequence[Rule], bits: dict[str, Bit], shared: Collection[str], known: Needs = ANYTHING
+) -> tuple[tuple[str, str], ...]:
     """Column, and SQL of the bits in it, for each one that has answers of these rules.
 
     Args:
         rules: of one group.
         bits: where their answers go.
         shared: columns that there are in lower case.
+        known: what the events have of which they are asked.
     """
     by_word: dict[int, list[exp.Expr]] = {}
     for rule in rules:
         bit = bits[rule.info.id]
         if rule.predicate is not None:
-            by_word.setdefault(bit.word, []).append(when(lower(rule.predicate, shared), bigint(bit.mask)))
+            condition = lower(without_known(rule.predicate, known), shared)
+            by_word.setdefault(bit.word, []).append(when(condition, bigint(bit.mask)))
     return tuple((f"matched_{word}", any_bits(answers).sql(DIALECT)) for word, answers in by_word.items())
 
 
