@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kubewitness.app.rule_reports import Feeding, catalogue_fields, wanted_fields
-from kubewitness.app.rule_sql import remarks
-from kubewitness.app.rules import RulePage, read_rule_files, rule_of
+from kubewitness.app.rulebook.reports import Feeding, catalogue_fields, wanted_fields
+from kubewitness.app.rulebook.rules import RulePage, read_rule_files, rule_of
+from kubewitness.app.rulebook.sql import remarks
 from kubewitness.detect.cases import example_of
 from kubewitness.detect.catalogue import FAMILIES as CATALOGUE_FAMILIES
 from kubewitness.detect.catalogue import entries

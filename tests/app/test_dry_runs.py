@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.app.rules import read_rule_files, rule_of
+from kubewitness.app.rulebook.rules import read_rule_files, rule_of
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.detect.pack import load_pack
 from kubewitness.detect.planning import build_plan

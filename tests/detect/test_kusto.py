@@ -12,8 +12,8 @@ from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 
-from kubewitness.app.rule_reports import kusto_pipeline
-from kubewitness.app.rules import RuleFile, read_rule_files
+from kubewitness.app.rulebook.reports import kusto_pipeline
+from kubewitness.app.rulebook.rules import RuleFile, read_rule_files
 from kubewitness.detect.kusto import columns, gap, prelude
 from kubewitness.model.event import BY_NAME
 from kubewitness.model.rule import RuleKind

@@ -11,8 +11,8 @@ import pytest
 
 from kubewitness.alert.explain import unknown_placeholders
 from kubewitness.alert.verbs import infinitive
-from kubewitness.app.rule_cases import check_cases
-from kubewitness.app.rules import RuleFile, read_rule_files
+from kubewitness.app.rulebook.cases import check_cases
+from kubewitness.app.rulebook.rules import RuleFile, read_rule_files
 from kubewitness.detect.cases import FEWEST
 from kubewitness.detect.pack import Pack, load_pack
 from kubewitness.model.alert import Severity

@@ -42,7 +42,7 @@ def test_every_modifier_is_tried() -> None:
 def test_every_issue_of_lint_has_a_row() -> None:
     sources = "".join(
         (ROOT / "src" / "kubewitness" / path).read_text(encoding="utf-8")
-        for path in ("app/rule_lint.py", "detect/checks.py")
+        for path in ("app/rulebook/lint.py", "detect/checks.py")
     )
     codes = re.findall(r'(?:WARNING|INFO|ERROR|severity|source|rule), "([a-z]+(?:-[a-z]+)*)"', sources)
     assert len(set(codes)) > 10

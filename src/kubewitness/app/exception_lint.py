@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from kubewitness.app.rules import list_rules
+from kubewitness.app.rulebook.rules import list_rules
 from kubewitness.detect.exceptions import RuleException, read_exceptions
 from kubewitness.detect.lists import load_lists
 from kubewitness.model.errors import ExceptionError, UsageError

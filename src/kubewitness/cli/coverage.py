@@ -14,7 +14,7 @@ from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
-    from kubewitness.app.log_coverage import LogCoverage
+    from kubewitness.app.policies.log_coverage import LogCoverage
 
 _SHOWN = 12
 
@@ -38,7 +38,7 @@ def coverage(
     Compares levels and stages of the events with the policies of well-known platforms; where none fits, what is seen
     counts.
     """
-    from kubewitness.app.log_coverage import coverage_of_log  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.policies.log_coverage import coverage_of_log  # noqa: PLC0415 - the engine is imported when it runs
 
     if not paths:
         raise UsageError("no logs named", hint="kubewitness coverage audit.log, or - for standard input")
@@ -50,7 +50,7 @@ def coverage(
 
 
 def _fields(found: LogCoverage) -> dict[str, object]:
-    from kubewitness.app.policy_coverage import coverage_fields, summary  # noqa: PLC0415
+    from kubewitness.app.policies.coverage import coverage_fields, summary  # noqa: PLC0415
 
     return {
         "read": found.read,

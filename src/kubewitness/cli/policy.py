@@ -54,7 +54,7 @@ def evaluate(
 
     A line that is no request gets a line with its error, and the command ends with exit code 2.
     """
-    from kubewitness.app.policy import decision_fields, evaluate_requests, load  # noqa: PLC0415 - help must come quickly
+    from kubewitness.app.policies.evaluation import decision_fields, evaluate_requests, load  # noqa: PLC0415 - help must come quickly
 
     policy = load(file)
     is_whole = True
@@ -97,7 +97,7 @@ def explain(
     format: Annotated[Format, Parameter(name=["--format", "-f"], help="How to print it.")] = Format.TABLE,  # noqa: A002
 ) -> None:
     """Walk through the rules for one request: why each matches or not, which decides, what is recorded."""
-    from kubewitness.app.policy import explain_event, explain_request, explanation_fields, load  # noqa: PLC0415
+    from kubewitness.app.policies.evaluation import explain_event, explain_request, explanation_fields, load  # noqa: PLC0415
 
     policy = load(file)
     if event is not None:

@@ -31,9 +31,9 @@ def apply(
 
     A policy cannot raise a level: what the log does not hold, it cannot give. Cut records are written as they are.
     """
-    from kubewitness.app.policy import load  # noqa: PLC0415 - help must come quickly
-    from kubewitness.app.policy_apply import apply_to  # noqa: PLC0415
-    from kubewitness.app.policy_lines import ApplyOptions  # noqa: PLC0415
+    from kubewitness.app.policies.apply import apply_to  # noqa: PLC0415
+    from kubewitness.app.policies.evaluation import load  # noqa: PLC0415 - help must come quickly
+    from kubewitness.app.policies.lines import ApplyOptions  # noqa: PLC0415
     from kubewitness.policy.secrets import SecretHasher  # noqa: PLC0415
 
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:

@@ -17,7 +17,7 @@ from kubewitness.model.rule import RuleClass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kubewitness.app.policy_coverage import Comparison, RuleCoverage
+    from kubewitness.app.policies.coverage import Comparison, RuleCoverage
     from kubewitness.policy.coverage import Recording
 
 _WIDTH = 100
@@ -47,7 +47,7 @@ def coverage(
 
     Decided from the policy and the rule alone: covered; partly, and for which requests not; or blind, and why.
     """
-    from kubewitness.app.policy_coverage import cover, coverage_fields, load_recording, summary  # noqa: PLC0415
+    from kubewitness.app.policies.coverage import cover, coverage_fields, load_recording, summary  # noqa: PLC0415
 
     recording = load_recording(file)
     items = cover(recording, rules or [], builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
@@ -70,7 +70,7 @@ def diff(
     format: Printed = Format.TABLE,  # noqa: A002
 ) -> None:
     """Say which requests are recorded in another way, which detections are lost and won, and the bytes of logs."""
-    from kubewitness.app.policy_coverage import (  # noqa: PLC0415
+    from kubewitness.app.policies.coverage import (  # noqa: PLC0415
         compare_recordings,
         comparison_fields,
         load_recording,
@@ -90,7 +90,7 @@ def diff(
 
 def _volume(recording: Recording, paths: Sequence[str]) -> dict[str, int]:
     """Bytes and records of a log, and what a policy keeps of them."""
-    from kubewitness.app.policy_simulate import simulate  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.policies.simulate import simulate  # noqa: PLC0415 - the engine is imported when it runs
 
     whole = simulate(recording.policy, list(paths)).whole
     return {
@@ -124,7 +124,7 @@ def advise(
     Each of its rules says in a comment which detections need it. Coverage of the result is checked and reported on
     standard error; with logs, what it keeps of them too, beside everything at Metadata and at RequestResponse.
     """
-    from kubewitness.app.policy_coverage import advise_policy, cover, summary  # noqa: PLC0415
+    from kubewitness.app.policies.coverage import advise_policy, cover, summary  # noqa: PLC0415
     from kubewitness.policy.advise import policy_text  # noqa: PLC0415
     from kubewitness.policy.coverage import Recording  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ def _simple() -> list[tuple[str, Recording]]:
 
 def builtins(*, format: Printed = Format.TABLE) -> None:  # noqa: A002
     """List the policies and categories that can be named as builtin:NAME."""
-    from kubewitness.app.policy_coverage import builtin_names  # noqa: PLC0415
+    from kubewitness.app.policies.coverage import builtin_names  # noqa: PLC0415
 
     listed = list(builtin_names())
     if format is Format.JSON:
@@ -193,7 +193,7 @@ def print_coverage(recording: Recording, items: Sequence[RuleCoverage], whole: S
     from rich.table import Table  # noqa: PLC0415
 
     from kubewitness.alert.render.escape import visible  # noqa: PLC0415
-    from kubewitness.app.policy_coverage import gap_text, summary  # noqa: PLC0415
+    from kubewitness.app.policies.coverage import gap_text, summary  # noqa: PLC0415
 
     counts = summary(whole)
     console = Console(markup=False, highlight=False, emoji=False)

@@ -36,7 +36,7 @@ def lint(
 
     Exits with 1 when there is an error.
     """
-    from kubewitness.app.policy_lint import fix_policy, has_errors, lint_fields, lint_policy  # noqa: PLC0415
+    from kubewitness.app.policies.lint import fix_policy, has_errors, lint_fields, lint_policy  # noqa: PLC0415
 
     if fix:
         if str(file).startswith("builtin:"):

@@ -15,7 +15,7 @@ from kubewitness.model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kubewitness.app.policy_simulate import Share, Simulated
+    from kubewitness.app.policies.simulate import Share, Simulated
     from kubewitness.policy.prices import Prices
 
 _WIDTH = 100
@@ -46,8 +46,8 @@ def simulate(
 
     Bytes are those of the records themselves: what would be lowered is edited and measured, not estimated.
     """
-    from kubewitness.app.policy import load  # noqa: PLC0415 - the engine is imported when it runs
-    from kubewitness.app.policy_simulate import simulate as run  # noqa: PLC0415
+    from kubewitness.app.policies.evaluation import load  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.policies.simulate import simulate as run  # noqa: PLC0415
 
     _check(paths, chart)
     found = [run(load(each), list(paths), title=str(each)) for each in (file, *(compare or ()))]
@@ -62,8 +62,8 @@ def volume(
     format: Printed = Format.TABLE,  # noqa: A002
 ) -> None:
     """Say who and what fills a log, by bytes, and what a month of it costs."""
-    from kubewitness.app.policy_simulate import KEEP_ALL  # noqa: PLC0415 - the engine is imported when it runs
-    from kubewitness.app.policy_simulate import simulate as run  # noqa: PLC0415
+    from kubewitness.app.policies.simulate import KEEP_ALL  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.policies.simulate import simulate as run  # noqa: PLC0415
 
     _check(paths, chart)
     _show([run(KEEP_ALL, list(paths), title="as it is")], prices, top, chart, format, is_volume=True)
@@ -85,7 +85,7 @@ def _show(
     *,
     is_volume: bool,
 ) -> None:
-    from kubewitness.app.policy_simulate import simulated_fields  # noqa: PLC0415
+    from kubewitness.app.policies.simulate import simulated_fields  # noqa: PLC0415
     from kubewitness.policy.prices import load_prices  # noqa: PLC0415
 
     prices = load_prices(prices_file)
@@ -158,7 +158,7 @@ def _print_shares(
 
 
 def _print_costs(found: Sequence[Simulated], prices: Prices, *, is_volume: bool) -> None:
-    from kubewitness.app.policy_simulate import costs  # noqa: PLC0415
+    from kubewitness.app.policies.simulate import costs  # noqa: PLC0415
 
     columns = [(item.title, costs(item, prices)) for item in found]
     if not columns[0][1]:

@@ -19,8 +19,8 @@ from kubewitness.model.rule import RuleClass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kubewitness.app.rule_reports import Feeding
-    from kubewitness.app.rules import RulePage
+    from kubewitness.app.rulebook.reports import Feeding
+    from kubewitness.app.rulebook.rules import RulePage
     from kubewitness.detect.cases import Case
     from kubewitness.detect.feeds import Fed, Wants
 
@@ -92,8 +92,8 @@ def list_(
     output: Output = None,
 ) -> None:
     """List the rules."""
-    from kubewitness.app.rule_reports import navigator_layer  # noqa: PLC0415 - help must come quickly
-    from kubewitness.app.rules import list_rules, rule_fields  # noqa: PLC0415
+    from kubewitness.app.rulebook.reports import navigator_layer  # noqa: PLC0415 - help must come quickly
+    from kubewitness.app.rulebook.rules import list_rules, rule_fields  # noqa: PLC0415
 
     infos = list_rules(rules or (), builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
     listed = [rule_fields(info) for info in infos]
@@ -117,8 +117,8 @@ def catalogue(
     format: Formats = Format.TABLE,  # noqa: A002
 ) -> None:
     """List what people want to detect in audit logs, and the rules that do."""
-    from kubewitness.app.rule_reports import catalogue_fields  # noqa: PLC0415
-    from kubewitness.app.rules import list_rules  # noqa: PLC0415
+    from kubewitness.app.rulebook.reports import catalogue_fields  # noqa: PLC0415
+    from kubewitness.app.rulebook.rules import list_rules  # noqa: PLC0415
 
     infos = list_rules(rules or (), builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
     entries = catalogue_fields(infos)
@@ -156,8 +156,8 @@ def show(
     format: Formats = Format.TABLE,  # noqa: A002
 ) -> None:
     """Show what a rule looks for, why, what it needs, and what to do about its alerts."""
-    from kubewitness.app.rule_reports import Feeding, page_fields  # noqa: PLC0415
-    from kubewitness.app.rules import show_rule  # noqa: PLC0415
+    from kubewitness.app.rulebook.reports import Feeding, page_fields  # noqa: PLC0415
+    from kubewitness.app.rulebook.rules import show_rule  # noqa: PLC0415
 
     page = show_rule(rule_id, rules or ())
     if yaml:
@@ -178,7 +178,7 @@ def pipeline(
     output: Output = None,
 ) -> None:
     """Print the pipeline with which `sigma convert` makes KQL of rules, for the table AKSAudit."""
-    from kubewitness.app.rule_reports import kusto_pipeline  # noqa: PLC0415
+    from kubewitness.app.rulebook.reports import kusto_pipeline  # noqa: PLC0415
 
     text = kusto_pipeline(rules or (), lists or ())
     with _output(output):
@@ -198,7 +198,7 @@ def run_cases(
     Exits with 1 when a rule does not alert where it should, alerts where it should not, has fewer than two cases of
     either kind, or has an exemption that it does not need.
     """
-    from kubewitness.app.rule_cases import check_cases, outcome_fields  # noqa: PLC0415
+    from kubewitness.app.rulebook.cases import check_cases, outcome_fields  # noqa: PLC0415
 
     outcome = check_cases(folder)
     if format is Format.JSON:
@@ -236,7 +236,7 @@ def lint(
 
     Exits with 1 when there is an error.
     """
-    from kubewitness.app.rule_lint import lint_rules  # noqa: PLC0415
+    from kubewitness.app.rulebook.lint import lint_rules  # noqa: PLC0415
 
     return print_issues(lint_rules(folder, lists or ()), format)
 
@@ -250,7 +250,7 @@ def sql(
     dialect: Annotated[Dialect, Parameter(help="SQL of which engine.")] = Dialect.DUCKDB,
 ) -> None:
     """Print what a rule asks of one event, as SQL over the table of events."""
-    from kubewitness.app import rule_sql  # noqa: PLC0415
+    from kubewitness.app.rulebook import sql as rule_sql  # noqa: PLC0415
 
     _print(rule_sql.rule_sql(rule_id, rules or (), rule_sql.Dialect(dialect)))
 
@@ -345,7 +345,7 @@ def _print_page(page: RulePage, feeding: Feeding) -> None:
 
 
 def _need_lines(wanted: Wants) -> Iterator[str]:
-    from kubewitness.app.rule_reports import wanted_fields  # noqa: PLC0415
+    from kubewitness.app.rulebook.reports import wanted_fields  # noqa: PLC0415
 
     for name, value in wanted_fields(wanted).items():
         if name != "level_for_all" or wanted.whole is not wanted.least:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubewitness.app.policy_coverage import cover
+from kubewitness.app.policies.coverage import cover
 from kubewitness.detect.feeds import feeds_of
 from kubewitness.detect.pack import load_pack
 from kubewitness.policy.recordings import find_recording

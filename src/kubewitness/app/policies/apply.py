@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from kubewitness.app.policy_lines import ApplyOptions, write_lines
+from kubewitness.app.policies.lines import ApplyOptions, write_lines
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.facts import macros

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.app.policies.sizes import measure
 from kubewitness.app.reading import Reading, Target, read_sources
-from kubewitness.app.sizes import measure
 from kubewitness.facts import macros
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.recording import Level

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubewitness.app.policy_coverage import RuleCoverage, cover
+from kubewitness.app.policies.coverage import RuleCoverage, cover
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.facts import macros
 from kubewitness.model.errors import UnreadableError

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import zstandard
 
-from kubewitness.app.policy import load
-from kubewitness.app.policy_apply import Applied, apply_policy
-from kubewitness.app.policy_lines import ApplyOptions
+from kubewitness.app.policies.apply import Applied, apply_policy
+from kubewitness.app.policies.evaluation import load
+from kubewitness.app.policies.lines import ApplyOptions
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.model import GroupResources, Policy, PolicyRule
 
 DIFF = Path(__file__).parent / "data" / "diff"
-SHAPES = Path(__file__).resolve().parents[1] / "fixtures" / "shapes"
+SHAPES = Path(__file__).resolve().parents[2] / "fixtures" / "shapes"
 
 # Two runs of a server differ in these, whatever the policy; `full2` is the same policy twice and shows that.
 VOLATILE = re.compile(

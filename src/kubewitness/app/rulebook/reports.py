@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kubewitness.app.rules import read_rule_files, rule_fields
+from kubewitness.app.rulebook.rules import read_rule_files, rule_fields
 from kubewitness.detect.cases import example_of
 from kubewitness.detect.catalogue import OUTSIDE, coverage, entries
 from kubewitness.detect.feeds import Fed, Wants, feeds_of, shown_needs, wants
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from kubewitness.app.rules import RulePage
+    from kubewitness.app.rulebook.rules import RulePage
     from kubewitness.detect.rule import Rule
     from kubewitness.model.rule import RuleInfo
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from kubewitness.app.policy_apply import apply_policy
-from kubewitness.app.policy_lines import ApplyOptions
-from kubewitness.app.policy_simulate import GROUPINGS, KEEP_ALL, costs, simulate, simulated_fields
+from kubewitness.app.policies.apply import apply_policy
+from kubewitness.app.policies.lines import ApplyOptions
+from kubewitness.app.policies.simulate import GROUPINGS, KEEP_ALL, costs, simulate, simulated_fields
 from kubewitness.model.errors import UnreadableError
 from kubewitness.policy.load import load_policy, policy_of
 from kubewitness.policy.prices import load_prices
 from kubewitness.policy.recordings import find_recording
 
-SHAPES = Path(__file__).parents[1] / "fixtures" / "shapes"
+SHAPES = Path(__file__).parents[2] / "fixtures" / "shapes"
 LOWERING = policy_of(
     load_policy(
         b"""

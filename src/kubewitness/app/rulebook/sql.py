@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
-from kubewitness.app.rules import no_such_rule
+from kubewitness.app.rulebook.rules import no_such_rule
 from kubewitness.detect.linking import bases_of
 from kubewitness.detect.pack import load_pack
 from kubewitness.detect.wording import describe_correlation

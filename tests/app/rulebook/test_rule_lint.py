@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import yaml
 
-from kubewitness.app.rule_lint import lint_rules
+from kubewitness.app.rulebook.lint import lint_rules
 from kubewitness.detect.pack import load_pack
 from kubewitness.model.issue import Issue, IssueSeverity, is_valid
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROWS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "lint.yaml").read_text(encoding="utf-8"))
-PUBLISHED = Path(__file__).parent.parent / "fixtures" / "published"
+PUBLISHED = Path(__file__).parents[2] / "fixtures" / "published"
 HEAD: dict[str, Any] = {
     "title": "A rule",
     "id": "0a0f1cf0-6d2e-4b4f-9a7e-1d6c3d0f5a11",
@@ -125,7 +125,7 @@ def test_a_rule_that_adds_nothing_to_a_wider_one_is_found(tmp_path: Path) -> Non
 def test_a_rule_that_repeats_a_builtin_one_is_found_but_not_one_that_replaces_it(tmp_path: Path) -> None:
     builtin = next(rule for rule in load_pack().rules if rule.info.id == "exec-into-pod")
     assert builtin.predicate is not None
-    text = (Path(__file__).parents[2] / "src/kubewitness/rules/execution/exec-into-pod.yml").read_text("utf-8")
+    text = (Path(__file__).parents[3] / "src/kubewitness/rules/execution/exec-into-pod.yml").read_text("utf-8")
     (tmp_path / "mine.yml").write_text(text, encoding="utf-8")
     assert codes(lint_rules(tmp_path)) == set()
     (tmp_path / "mine.yml").write_text(text.replace("name: exec-into-pod", "name: mine"), encoding="utf-8")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Self
 
-from kubewitness.app.lines_again import LinesAgain
+from kubewitness.app.policies.lines_again import LinesAgain
 from kubewitness.decode import Canonical, Event, decode_lines, read_canonical
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.model.recording import Level

@@ -6,8 +6,8 @@ from array import array
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from kubewitness.app.lines_again import LinesAgain
-from kubewitness.app.policy_lines import EDITS
+from kubewitness.app.policies.lines import EDITS
+from kubewitness.app.policies.lines_again import LinesAgain
 from kubewitness.decode import read_canonical
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.policy.edit import Edit, edited

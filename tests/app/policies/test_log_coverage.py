@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kubewitness.app.log_coverage import coverage_of_log
+from kubewitness.app.policies.log_coverage import coverage_of_log
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.rule import RuleClass
 from kubewitness.policy.coverage import Verdict

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
+from kubewitness.app.rulebook.rules import RuleFile, read_rule_files, rule_of
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.detect.cases import FEWEST, Case
 from kubewitness.detect.linking import bases_of, link_rules

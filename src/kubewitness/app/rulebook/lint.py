@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from kubewitness.alert.explain import unknown_placeholders
-from kubewitness.app.rules import RuleFile, read_rule_files, rule_of
+from kubewitness.app.rulebook.rules import RuleFile, read_rule_files, rule_of
 from kubewitness.detect.cases import FEWEST
 from kubewitness.detect.checks import Neighbours, check_rule, names_of
 from kubewitness.detect.linking import link_rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.app.policy import load
+from kubewitness.app.policies.evaluation import load
 from kubewitness.detect.pack import load_pack
 from kubewitness.detect.rule import CorrelationKind
 from kubewitness.model.errors import UsageError

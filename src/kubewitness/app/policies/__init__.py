@@ -1,0 +1,1 @@
+"""Use cases of audit policies: one module, one use case, and what they share."""

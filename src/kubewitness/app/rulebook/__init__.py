@@ -1,0 +1,1 @@
+"""Use cases of rules as people handle them: list, read, test, lint, translate."""
