@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kubewitness.model.recording import Level
-from kubewitness.policy.advise import Noise, advise, policy_text
+from kubewitness.policy.advise import Noise, advise, noise_of, policy_text
 from kubewitness.policy.comparison import compare
 from kubewitness.policy.coverage import Recording, Verdict, coverage
 from kubewitness.policy.load import load_policy, policy_of
@@ -83,6 +83,23 @@ def test_noise_that_a_detection_is_about_is_kept() -> None:
     assert advise(wanted, noise).policy.rules[0].level is Level.METADATA
     other = (Noise(users=("alice",), group="coordination.k8s.io", resources=("leases",)),)
     assert advise(wanted, other).policy.rules[0].users == ("alice",)
+
+
+def test_clients_of_a_log_are_left_out_together_where_nothing_is_about_them() -> None:
+    clients = [
+        ("alice", "leases.coordination.k8s.io"),
+        ("bob", "leases.coordination.k8s.io"),
+        ("mallory", "leases.coordination.k8s.io"),
+        ("bob", "pods/exec"),
+        ("bob", "(paths)"),
+        ("carol", "deployments/scale.apps"),
+    ]
+    first, *rest = advise({"lease": parse_filter(DETECTIONS["lease"])}, noise_of(clients)).policy.rules
+    assert (first.level, first.users) == (Level.NONE, ("alice", "bob"))
+    assert [(item.group, item.resources) for item in first.resources] == [("coordination.k8s.io", ("leases",))]
+    assert all(not rule.users for rule in rest)
+    assert noise_of(clients[-1:])[0].resources == ("deployments/scale",)
+    assert noise_of(clients[-1:])[0].group == "apps"
 
 
 def test_what_no_policy_could_show_is_named() -> None:

@@ -129,7 +129,7 @@ def advise(
     from kubewitness.policy.coverage import Recording  # noqa: PLC0415
 
     advised = advise_policy(
-        rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,), keep=keep or []
+        rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,), keep=keep or [], paths=paths
     )
     text = policy_text(advised.advice)
     if output is None:

@@ -75,6 +75,29 @@ USUAL_NOISE = (
 """What fills the logs of most clusters. Source: docs/explanation/blind-spots-on-aks.md, and logs of real clusters."""
 
 
+def noise_of(clients: Iterable[tuple[str, str]]) -> tuple[Noise, ...]:
+    """Noise for users and resources of a log (`pods/exec`, `leases.coordination.k8s.io`), one for each resource."""
+    by_resource: dict[str, list[str]] = {}
+    for user, resource in clients:
+        if not resource.startswith("("):
+            by_resource.setdefault(resource, []).append(user)
+    found: list[Noise] = []
+    for resource, users in by_resource.items():
+        combined, group = _split_resource(resource)
+        found += [Noise(users=(user,), group=group, resources=(combined,)) for user in users]
+    return tuple(found)
+
+
+def _split_resource(resource: str) -> tuple[str, str]:
+    """Combined resource and group: a resource's name has no dots, a group's may have."""
+    name, slash, rest = resource.partition("/")
+    if slash:
+        subresource, _, group = rest.partition(".")
+        return f"{name}/{subresource}", group
+    name, _, group = name.partition(".")
+    return name, group
+
+
 @dataclass(frozen=True, slots=True)
 class AdvisedRule:
     """A rule of an advised policy, and why it is there.
@@ -139,13 +162,13 @@ def advise(detections: Mapping[str, Predicate], noise: Sequence[Noise] = USUAL_N
             wish.names.append(name)
     rules = _without_repetition(_with_beginnings(list(_rules(wishes))))
     taken = [box for advised in rules for box in rule_boxes(advised.rule)]
-    quiet = [
-        AdvisedRule(_noise_rule(item))
+    silent = [
+        item
         for item in noise
         if any(box.both(other) for box in _noise_boxes(item) for other in taken)
         and _nobody_is_about(item, detections.values())
     ]
-    rules = [*quiet, *rules]
+    rules = [*(AdvisedRule(_noise_rule(item)) for item in _gathered(silent)), *rules]
     if not any(_is_for_all(advised.rule) for advised in rules):
         rules.append(AdvisedRule(PolicyRule(Level.NONE)))
     return Advice(tuple(rules), tuple(impossible))
@@ -263,6 +286,14 @@ def _by_group(wanted: Iterable[_Requests]) -> Iterator[GroupResources]:
 
 def _is_for_all(rule: PolicyRule) -> bool:
     return not (rule.users or rule.user_groups or rule.verbs or rule.resources or rule.namespaces)
+
+
+def _gathered(noise: Sequence[Noise]) -> list[Noise]:
+    """Users of the same requests together."""
+    found: dict[Noise, dict[str, None]] = {}
+    for item in noise:
+        found.setdefault(replace(item, users=()), {}).update(dict.fromkeys(item.users))
+    return [replace(item, users=tuple(users)) for item, users in found.items()]
 
 
 def _noise_rule(noise: Noise) -> PolicyRule:

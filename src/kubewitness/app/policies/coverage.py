@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.policies.evaluation import load
+from kubewitness.app.policies.simulate import simulate
 from kubewitness.detect.pack import load_pack
 from kubewitness.detect.rule import CorrelationKind
 from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
-from kubewitness.policy.advise import USUAL_NOISE, Advice, advise
+from kubewitness.policy.advise import USUAL_NOISE, Advice, advise, noise_of
 from kubewitness.policy.comparison import Change, compare
 from kubewitness.policy.coverage import Coverage, Gap, Recording, Verdict, coverage
 from kubewitness.policy.recordings import PREFIX, find_recording, recordings
@@ -153,22 +154,30 @@ def advise_policy(
     builtin: bool = True,
     classes: Iterable[RuleClass] = (RuleClass.CORE,),
     keep: Sequence[str] = (),
+    paths: Sequence[str] = (),
 ) -> Advised:
     """The smallest policy under which the chosen rules could be shown, and the proof.
+
+    With a log, what fills it most under that policy is left out where no chosen rule could be about it.
 
     Args:
         folders: folders or files of rules.
         builtin: whether the builtin rules count.
         classes: noise classes of rules.
         keep: ids, or catalogue ids, of the only rules to keep; all when empty.
+        paths: logs in which to look for what fills them.
 
     Raises:
         RuleError: a rule cannot be loaded.
         UsageError: no rule has a wanted id.
+        UnreadableError: nothing of the paths could be read.
     """
     rules = _chosen(load_pack(folders, builtin=builtin, classes=classes).rules, keep)
     detections: dict[str, Predicate] = {rule.info.id: rule.predicate for rule in rules if rule.predicate is not None}
     advice = advise(detections, USUAL_NOISE)
+    if paths:
+        found = simulate(advice.policy, paths).clients
+        advice = advise(detections, (*USUAL_NOISE, *noise_of(found)))
     return Advised(advice, tuple(_cover(Recording(advice.policy), rules)))
 
 

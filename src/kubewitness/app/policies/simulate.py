@@ -39,6 +39,7 @@ GROUPINGS = {
 """What bytes are added up by: name for people, column."""
 
 _PAGE_ROWS = 200_000
+_CLIENTS_SHOWN = 60
 _CREATE = """
 CREATE TABLE simulated (
     source_id INTEGER, record_line BIGINT, outcome TINYINT, action TINYINT, more BOOLEAN, policy_rule INTEGER,
@@ -84,6 +85,16 @@ WHERE outcome IN (1, 2)
 GROUP BY name
 ORDER BY 4 DESC, name
 """
+_CLIENTS = """
+-- One row per user and resource, those with the most bytes that the policy keeps first.
+SELECT username, resource, sum(size_after)::BIGINT AS kept
+FROM simulated POSITIONAL JOIN sizes
+WHERE outcome IN (1, 2) AND username IS NOT NULL AND resource IS NOT NULL
+GROUP BY username, resource
+HAVING kept > 0
+ORDER BY kept DESC, username, resource
+LIMIT $most
+"""
 _WHOLE = """
 SELECT
     min(happened_at) FILTER (outcome IN (1, 2)),
@@ -122,6 +133,7 @@ class Simulated:
         whole: all of it.
         by_rule: per rule of the policy, by its index as text; None for events that no rule matches.
         by: per grouping of `GROUPINGS`, most bytes first.
+        clients: users and resources with the most bytes that are kept.
         more: events for which the policy asks a higher level than the log holds.
         other: records of other categories, which are not in these figures.
         rejected: records that could not be read, likewise.
@@ -133,6 +145,7 @@ class Simulated:
     whole: Share
     by_rule: tuple[Share, ...]
     by: dict[str, tuple[Share, ...]]
+    clients: tuple[tuple[str, str], ...]
     more: int
     other: int
     rejected: int
@@ -179,6 +192,7 @@ def simulate(policy: Policy, paths: Sequence[str], *, title: str = "") -> Simula
                 whole=totals[0] if totals else Share(None, 0, 0, 0, 0),
                 by_rule=_totals(engine, "policy_rule"),
                 by={name: _totals(engine, column) for name, column in GROUPINGS.items()},
+                clients=tuple((user, resource) for user, resource, _ in engine.run(_CLIENTS, {"most": _CLIENTS_SHOWN})),
                 more=more,
                 other=other + reading.other,
                 rejected=reading.rejected,
