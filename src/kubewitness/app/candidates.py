@@ -23,7 +23,6 @@ _HEADS = """
 -- One row per different head of the rows from $first to $end that have a gate, with the rows that it is of; no bodies.
 SELECT
     events,
-    NULL::JSON AS request_object,
     NULL::JSON AS response_object,
     NULL::JSON AS annotations,
     NULL::JSON AS authentication_metadata,

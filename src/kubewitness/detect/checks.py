@@ -8,7 +8,7 @@ from kubewitness.detect.contradictions import contradictions, never_holds
 from kubewitness.detect.feeds import Fed, Verdict, feeds_of
 from kubewitness.model.issue import Issue, IssueSeverity
 from kubewitness.model.rule import RuleClass, RuleKind
-from kubewitness.query.domains import impossible, tests_of
+from kubewitness.query.domains import impossible, leaves_of
 from kubewitness.query.fields import find_field, is_published_name
 from kubewitness.query.implication import Known, implies, is_always
 from kubewitness.query.needs import needs
@@ -95,7 +95,7 @@ def _check_tests(rule: Rule, predicate: Predicate, places: Places) -> Iterator[I
     """Single tests that can never hold, and names that are not the API's."""
     names, seen = names_of(rule), set()
     excepted = set(_excepted(predicate))
-    for test in tests_of(predicate):
+    for test in leaves_of(predicate):
         if test in seen:
             continue
         seen.add(test)

@@ -24,7 +24,7 @@ _COLUMNS: dict[str, Callable[[Needs], frozenset[str] | None]] = {
     "subresource": lambda need: need.subresources,
     "actor_kind": lambda need: need.actor_kinds,
 }
-_NAMES = (TraitKind.USERNAME, TraitKind.ACTOR, TraitKind.API_GROUP)
+_NAMES = (TraitKind.USERNAME, TraitKind.ACTOR, TraitKind.API_GROUP, TraitKind.USER_AGENT_FAMILY)
 """Traits that are a value of a column, in lower case."""
 _ABSENT_PLACE, _OTHER_PLACE, _FIRST_PLACE = 1, 2, 3
 
@@ -154,7 +154,7 @@ def _has_one_of(kind: TraitKind, values: Sequence[str]) -> exp.Expr:
             return exp.Not(this=exp.Is(this=exp.column("impersonated_username"), expression=exp.null()))
         case TraitKind.CODE:
             return exp.In(this=exp.column("code"), expressions=[exp.Literal.number(value) for value in values])
-        case TraitKind.USERNAME | TraitKind.ACTOR | TraitKind.API_GROUP:
+        case TraitKind.USERNAME | TraitKind.ACTOR | TraitKind.API_GROUP | TraitKind.USER_AGENT_FAMILY:
             folded = exp.Lower(this=exp.column(kind.value))
             return exp.In(this=folded, expressions=[exp.Literal.string(value) for value in values])
         case _:

@@ -30,9 +30,9 @@ from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import fold, folded_columns, folded_name, lower
 from kubewitness.query.needs import ANYTHING, Needs, needs
-from kubewitness.query.predicate import fields_of
+from kubewitness.query.predicate import Flag, fields_of
 from kubewitness.query.pruning import needed
-from kubewitness.query.weaken import any_of, weaken, without_known
+from kubewitness.query.weaken import any_of, leaves_of, weaken, without_known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kubewitness.detect.pack import Pack
     from kubewitness.detect.rule import Rule
     from kubewitness.query.fields import Field
+    from kubewitness.query.predicate import Predicate
 
 DIALECT = "duckdb"
 
@@ -58,10 +59,10 @@ def build_plan(pack: Pack, also_asked: Mapping[str, Collection[str]] | None = No
     for rule in pack.rules:
         if rule.predicate is not None:
             need = needs(rule.predicate)
-            columns = _columns_of(rule, pack.rules) | set(also_asked.get(rule.info.id, ()))
+            columns = _kept_of(rule, pack.rules) | set(also_asked.get(rule.info.id, ()))
             if need.is_met_by_many or _is_about_heads(rule):
                 always.append(rule)
-            elif columns & late_columns():
+            elif columns & late_columns() or not all(map(_is_about_head, leaves_of(rule.predicate))):
                 by_bodies.setdefault(need, []).append(rule)
             else:
                 by_heads.setdefault(need, []).append(rule)
@@ -105,20 +106,25 @@ def late_columns() -> frozenset[str]:
     return frozenset(name for name in BY_NAME if needed(floors(), [name]) & (_DEAR | _OWN))
 
 
-def _columns_of(rule: Rule, rules: Sequence[Rule]) -> set[str]:
-    """Columns that are looked at to judge the rule, and those that other rules need of its events."""
-    own = {field.column.name for field in fields_of(rule.predicate)} if rule.predicate else set()
-    later = {
+def _is_about_head(test: Predicate) -> bool:
+    """Whether a test of a predicate can be carried out on a head."""
+    if isinstance(test, Flag) and test.field.column.name == "dry_run" and test.value:
+        return True  # heads of deletions keep their options; without a body nobody can tell `false` from unknown
+    return not {field.column.name for field in fields_of(test)} & late_columns()
+
+
+def _kept_of(rule: Rule, rules: Sequence[Rule]) -> set[str]:
+    """Columns that rules of several events need of a rule's events."""
+    return {
         field.column.name for other in rules for rule_id, field, _ in _needed_later(other) if rule_id == rule.info.id
     }
-    return own | later
 
 
 def _head_columns(heads: Pass, also_asked: Iterable[str]) -> dict[str, str]:
     """Columns of `decoded`, with their types, of which the pass over heads is made."""
     words = needed(floors(), [heads.select, *(sql for _, sql in heads.judging()), *also_asked])
     types = {name: column.type for name, column in BY_NAME.items() if name not in _DEAR | _OWN}
-    types |= {"cluster": "VARCHAR", "partial": "BOOLEAN"}
+    types |= {"cluster": "VARCHAR", "partial": "BOOLEAN", "request_object": "JSON"}
     facts = {fact.name for fact in FACTS}
     return {name: type_ for name, type_ in types.items() if name in words and name not in facts}
 
@@ -181,6 +187,9 @@ _ENDS = {
 }
 
 
+_HEAD_VALUES = {"request_object": "CASE WHEN starts_with(verb, 'delete') THEN request_object END"}
+
+
 def _first_pass(
     rules: Sequence[Rule], always: Sequence[Rule], gate: Gate, head_columns: dict[str, str], bits: dict[str, Bit]
 ) -> Pass:
@@ -190,7 +199,7 @@ def _first_pass(
     asked = {field.column.name for rule in always if rule.predicate for field in fields_of(rule.predicate)}
     folded = [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
     has_gate = " OR ".join(f"{name} <> 0" for name in gate.words)
-    head = ", ".join(f"{name} := {name}" for name in head_columns)
+    head = ", ".join(f"{name} := {_HEAD_VALUES.get(name, name)}" for name in head_columns)
     types = ", ".join(f"{name} {type_}" for name, type_ in head_columns.items())
     kept = {
         **{name: ("BIGINT", f"CASE WHEN fits THEN {name} ELSE 0 END") for name in gate.words},
@@ -210,7 +219,7 @@ def _first_pass(
             **(kept if gate.words else {}),
             **(_ENDS if any(rule.unfinished for rule in rules) else {}),
         },
-        heads_only=not asked & BODY_FACTS,
+        heads_only=not asked & BODY_FACTS and "request_object" not in head_columns,
     )
 
 
@@ -236,7 +245,7 @@ def _heads_pass(
     places = [(word, 1 << bit) for word, bit in map(candidates.place, by_bodies)]
     may_match = {
         need: any_of(
-            without_known(weaken(rule.predicate, late_columns()), need)
+            without_known(weaken(rule.predicate, _is_about_head), need)
             for rule in members
             if rule.predicate is not None
         )

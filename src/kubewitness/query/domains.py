@@ -116,14 +116,14 @@ def without_impossible(predicate: Predicate) -> Predicate:
             return Or(()) if impossible(predicate) else predicate
 
 
-def tests_of(predicate: Predicate) -> Iterator[Leaf]:
+def leaves_of(predicate: Predicate) -> Iterator[Leaf]:
     """Every single test in a predicate."""
     match predicate:
         case And(items) | Or(items):
             for item in items:
-                yield from tests_of(item)
+                yield from leaves_of(item)
         case Not(item):
-            yield from tests_of(item)
+            yield from leaves_of(item)
         case _:
             yield predicate
 

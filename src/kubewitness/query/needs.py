@@ -28,11 +28,15 @@ class TraitKind(StrEnum):
     ACTOR = "actor"
     IMPERSONATED = "impersonated"
     API_GROUP = "api_group"
+    USER_AGENT_FAMILY = "user_agent_family"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trait:
-    """Something rare that an event has: an error code, a certain user or API group (in lower case), a second user."""
+    """Something rare that an event has: an error code, a second user, a certain user, program or API group.
+
+    Names are in lower case.
+    """
 
     kind: TraitKind
     value: str = ""
@@ -240,6 +244,8 @@ def _needs_of_value(column: str, value: str) -> Needs:
             return Needs(subresources=frozenset({value}))
         case "api_group":
             return Needs(traits=frozenset({Trait(TraitKind.API_GROUP, value)}))
+        case "user_agent_family":
+            return Needs(traits=frozenset({Trait(TraitKind.USER_AGENT_FAMILY, value)}))
         case "username":
             return Needs(traits=frozenset({Trait(TraitKind.USERNAME, value)}))
         case "actor":

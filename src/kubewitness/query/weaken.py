@@ -5,39 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.query.needs import ABSENT
-from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Text, fields_of
+from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kubewitness.query.needs import Needs
     from kubewitness.query.predicate import Predicate
 
 
-def weaken(predicate: Predicate, unseen: Collection[str]) -> Predicate:
-    """A predicate that holds wherever this one does and looks at none of the unseen columns; ALWAYS at worst."""
-    return _bound(predicate, unseen, is_upper=True)
+def weaken(predicate: Predicate, is_seen: Callable[[Predicate], bool]) -> Predicate:
+    """A predicate that holds wherever this one does and asks only what can be seen; ALWAYS at worst.
+
+    Args:
+        predicate: the predicate.
+        is_seen: whether a test, which is no combination of others, can be carried out.
+    """
+    return _bound(predicate, is_seen, is_upper=True)
 
 
-def _bound(predicate: Predicate, unseen: Collection[str], *, is_upper: bool) -> Predicate:
+def leaves_of(predicate: Predicate) -> Iterator[Predicate]:
+    """The tests that a predicate is made of."""
+    match predicate:
+        case And(items) | Or(items):
+            for item in items:
+                yield from leaves_of(item)
+        case Not(item):
+            yield from leaves_of(item)
+        case _:
+            yield predicate
+
+
+def _bound(predicate: Predicate, is_seen: Callable[[Predicate], bool], *, is_upper: bool) -> Predicate:
     """What holds wherever the predicate does, or only where it does."""
     match predicate:
         case Not(item):
-            inner = _bound(item, unseen, is_upper=not is_upper)
+            inner = _bound(item, is_seen, is_upper=not is_upper)
             return ALWAYS if inner == NEVER else NEVER if inner == ALWAYS else Not(inner)
         case And(items):
-            bounds = [_bound(item, unseen, is_upper=is_upper) for item in items]
+            bounds = [_bound(item, is_seen, is_upper=is_upper) for item in items]
             if NEVER in bounds:
                 return NEVER
             return And(tuple(bound for bound in bounds if bound != ALWAYS))
         case Or(items):
-            bounds = [_bound(item, unseen, is_upper=is_upper) for item in items]
+            bounds = [_bound(item, is_seen, is_upper=is_upper) for item in items]
             if ALWAYS in bounds:
                 return ALWAYS
             return Or(tuple(bound for bound in bounds if bound != NEVER))
         case _:
-            is_seen = not any(field.column.name in unseen for field in fields_of(predicate))
-            return predicate if is_seen else ALWAYS if is_upper else NEVER
+            return predicate if is_seen(predicate) else ALWAYS if is_upper else NEVER
 
 
 def without_known(predicate: Predicate, known: Needs) -> Predicate:
