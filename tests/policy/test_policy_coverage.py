@@ -107,7 +107,7 @@ def test_what_no_policy_could_show_is_named() -> None:
 
 
 def test_a_policy_is_no_different_from_itself() -> None:
-    policy = find_recording("gce").policy
+    policy = find_recording("kubernetes-example").policy
     assert compare(policy, policy) == []
 
 

@@ -239,3 +239,22 @@ def test_an_event_loses_the_secrets_in_both_its_bodies() -> None:
     assert hasher.found == {"secret_data": 2}
     assert "eA==" not in text
     assert "aHVudGVyMg" not in text
+
+
+HEAD = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"a"'
+
+
+@pytest.mark.parametrize(
+    ("event", "lowered"),
+    [
+        (HEAD + b',"verb":"get"}', b'"level":"Metadata","auditID":"a","verb":"get"}'),
+        (HEAD + b',"requestURI":"/x?a=1\\u0026b=2"}', b'"requestURI":"/x?a=1\\u0026b=2"}'),
+        (HEAD + b',"request\\u004fbject":{"a":1}}', b'"level":"Metadata","auditID":"a"}'),
+        (HEAD + b',"userAgent":"\\"requestObject\\":{}"}', b'"userAgent":"\\"requestObject\\":{}"}'),
+        (HEAD + b',"requestObject":{"level":"x"}}', b'"level":"Metadata","auditID":"a"}'),
+    ],
+)
+def test_an_event_without_bodies_loses_its_level_only(event: bytes, lowered: bytes) -> None:
+    found = edited(event, Edit(Level.METADATA))
+    assert found.endswith(lowered)
+    assert found.startswith(b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata"')
