@@ -9,7 +9,7 @@ from kubewitness.app.candidates import Candidates
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.reading import Reading, Target, read_sources
-from kubewitness.detect.duplicates import CREATE_DUPLICATES
+from kubewitness.detect.duplicates import CREATE_DUPLICATES, MARK_DUPLICATES
 from kubewitness.model.errors import UnreadableError
 
 if TYPE_CHECKING:
@@ -69,4 +69,6 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
         )
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, evidence)
+    if engine.run("SELECT event FROM duplicates LIMIT 1"):
+        engine.run(MARK_DUPLICATES)
     return Judged(reading, evidence, candidates.unjudged)

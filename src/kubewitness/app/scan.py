@@ -232,13 +232,13 @@ class _Scan:
         ((events, partial, duplicates, other, first_at, last_at),) = self._engine.run(
             """
             SELECT
-                count(*) FILTER (outcome = 1 AND duplicates.event IS NULL),
-                count(*) FILTER (outcome = 2 AND duplicates.event IS NULL),
-                count(duplicates.event),
+                count(*) FILTER (outcome = 1),
+                count(*) FILTER (outcome = 2),
+                count(*) FILTER (outcome = 4),
                 count(*) FILTER (outcome = 3),
-                min(happened_at) FILTER (outcome IN (1, 2)),
-                max(happened_at) FILTER (outcome IN (1, 2))
-            FROM staged LEFT JOIN duplicates ON duplicates.event = staged.rowid
+                min(happened_at) FILTER (outcome IN (1, 2, 4)),
+                max(happened_at) FILTER (outcome IN (1, 2, 4))
+            FROM staged
             """
         )
         other += reading.other

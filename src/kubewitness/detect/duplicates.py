@@ -48,3 +48,13 @@ CUT_TWINS = """
 -- One batch of them, in the order in which to compare.
 SELECT cut, twin FROM cut_twins WHERE batch = $batch ORDER BY cut, is_whole DESC, twin
 """
+
+DUPLICATE = 4
+"""Outcome of a record that is a duplicate: what comes later need not look it up."""
+
+MARK_DUPLICATES = f"""
+UPDATE staged SET outcome = {DUPLICATE} WHERE rowid IN (SELECT event FROM duplicates);
+UPDATE heads SET outcome = {DUPLICATE} WHERE event IN (SELECT event FROM duplicates);
+UPDATE candidates SET outcome = {DUPLICATE}
+WHERE rowid IN (SELECT candidate_rows.rowid FROM candidate_rows JOIN duplicates USING (event))
+"""  # noqa: S608 - constants of this module

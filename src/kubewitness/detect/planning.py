@@ -138,7 +138,7 @@ def _is_about_heads(rule: Rule) -> bool:
 _KEYS = {
     "source_id": ("INTEGER", "source_id"),
     "record_line": ("BIGINT", "record_line"),
-    # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category
+    # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category; later, 4 a duplicate
     "outcome": (
         "TINYINT",
         (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kubewitness.detect.plan import Plan, PlannedRule
     from kubewitness.detect.rule import Correlation, Key
 
-LIVE = "outcome IN (1, 2) AND event NOT IN (SELECT event FROM duplicates)"
+LIVE = "outcome IN (1, 2)"
 """Condition on rows that count: events, each once."""
 
 ROWS = {
