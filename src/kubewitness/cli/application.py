@@ -29,5 +29,6 @@ app.command(
 app.command(COMMANDS["exceptions"][0], name="exceptions", help=COMMANDS["exceptions"][1])
 app.command(COMMANDS["baseline"][0], name="baseline", help=COMMANDS["baseline"][1])
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
+app.command(COMMANDS["hunt"][0], name="hunt", help=COMMANDS["hunt"][1])
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])
