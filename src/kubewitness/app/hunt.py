@@ -11,11 +11,11 @@ from kubewitness.alert.redact import Redactor
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.facts import BODY_FACTS, macros
-from kubewitness.model.errors import UnreadableError
 from kubewitness.query.engine import Engine
 from kubewitness.query.filters import parse_filter
 from kubewitness.query.lower import lower
 from kubewitness.query.predicate import fields_of
+from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ CREATE TABLE looked (
 _SELECT = """
 SELECT
     source_id, record_line,
-    CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END
+    {outcome}
         AS outcome,
     happened_at, coalesce({condition}, FALSE) AS holds
 FROM events
@@ -119,11 +119,7 @@ def hunt(text: str, paths: Sequence[str], *, most: int = 100, reveal: bool = Fal
             reading = Reading()
             target = Target("looked", select_of(predicate), heads_only=not _looks_into_bodies(predicate))
             read_sources(engine, paths, target, Path(folder), reading)
-            if not reading.sources:
-                reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-                raise UnreadableError(
-                    f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-                )
+            reading.demand_sources()
             ((looked_at, count, other, first_at, last_at),) = engine.run(_COUNTS)
             rows = engine.run(_FOUND, {"most": most})
             known = Evidence(engine, reading, Path(folder)).events([row for row, _, _ in rows], SHOWN)
@@ -148,7 +144,7 @@ def hunt(text: str, paths: Sequence[str], *, most: int = 100, reveal: bool = Fal
 
 def select_of(predicate: Predicate) -> str:
     """The query over `events` that says of each record whether the predicate holds."""
-    return _SELECT.format(condition=lower(predicate).sql("duckdb"))
+    return _SELECT.format(outcome=OUTCOME, condition=lower(predicate).sql("duckdb"))
 
 
 def _looks_into_bodies(predicate: Predicate) -> bool:

@@ -10,7 +10,6 @@ from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, MARK_DUPLICATES
-from kubewitness.model.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,11 +61,7 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
         then=candidates.judge,
     )
     candidates.finish()
-    if not reading.sources:
-        reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-        raise UnreadableError(
-            f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-        )
+    reading.demand_sources()
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, evidence)
     if engine.run("SELECT event FROM duplicates LIMIT 1"):

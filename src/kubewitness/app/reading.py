@@ -104,6 +104,18 @@ class Reading:
     left_out: list[str] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
 
+    def demand_sources(self) -> None:
+        """Do nothing when there was something to read.
+
+        Raises:
+            UnreadableError: there was nothing; says why.
+        """
+        if not self.sources:
+            reasons = "; ".join(f"{item.origin}: {item.reason}" for item in self.unreadable)
+            raise UnreadableError(
+                f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
+            )
+
     def span(self, row: int) -> Span:
         """The part that a row is from."""
         return self.spans[bisect_right(self.spans, row, key=lambda item: item.first_row) - 1]

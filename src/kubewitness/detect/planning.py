@@ -32,6 +32,7 @@ from kubewitness.query.lower import fold, folded_columns, folded_name, lower
 from kubewitness.query.needs import ANYTHING, Needs, needs
 from kubewitness.query.predicate import Flag, fields_of
 from kubewitness.query.pruning import needed
+from kubewitness.query.reading import OUTCOME
 from kubewitness.query.weaken import any_of, leaves_of, weaken, without_known
 
 if TYPE_CHECKING:
@@ -138,14 +139,7 @@ def _is_about_heads(rule: Rule) -> bool:
 _KEYS = {
     "source_id": ("INTEGER", "source_id"),
     "record_line": ("BIGINT", "record_line"),
-    # 0 the engine could not place it, 1 event, 2 partial, 3 a log of another category; later, 4 a duplicate
-    "outcome": (
-        "TINYINT",
-        (
-            "CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3"
-            " WHEN partial THEN 2 ELSE 1 END"
-        ),
-    ),
+    "outcome": ("TINYINT", OUTCOME),  # later, 4 for a duplicate
     "happened_at": ("TIMESTAMP", "happened_at"),
     # The same record again has the same record_key and time_key; events without auditID are never the same.
     "record_key": (

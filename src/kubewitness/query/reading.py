@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from kubewitness.decode.engine_shapes import EngineShape
 
+OUTCOME = """\
+CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END"""
+"""What a record is: 0 the engine could not place it, 1 an event, 2 a partial one, 3 a log of another category."""
+
 _PARAMETER = re.compile(r"\$([a-z]\w*)")
 _LINES = """
 -- One row per line that is not blank, in the order of the files; all null for a line that is no JSON object.

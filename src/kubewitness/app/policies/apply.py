@@ -19,9 +19,10 @@ from kubewitness.app.policies.lines import ApplyOptions, write_lines
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.facts import macros
-from kubewitness.model.errors import UnreadableError, UsageError
+from kubewitness.model.errors import UsageError
 from kubewitness.policy.bulk import Action, acted_floors
 from kubewitness.query.engine import Engine
+from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from kubewitness.policy.model import Policy
 
 _CREATE = "CREATE TABLE acted (source_id INTEGER, record_line BIGINT, outcome TINYINT, action TINYINT, change TINYINT)"
-_SELECT = """
+_SELECT = f"""
 SELECT
     source_id,
     record_line,
-    CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END
+    {OUTCOME}
         AS outcome,
     ascii(action) AS action,
     -- 1 for a lower level, 2 where the policy asks for a higher one
@@ -43,7 +44,7 @@ SELECT
         WHEN more AND action IN ('K', 'k') THEN 2
     END AS change
 FROM acted
-"""
+"""  # noqa: S608 - a constant
 _ACTIONS = """
 SELECT CASE WHEN outcome = 0 THEN 45 ELSE action END FROM acted WHERE rowid >= $first AND rowid < $end ORDER BY rowid
 """
@@ -164,11 +165,7 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
             reading = Reading()
             target = Target("acted", _SELECT, acted_floors(policy), heads_only=True, as_written=True)
             read_sources(engine, paths, target, Path(folder), reading)
-            if not reading.sources:
-                reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-                raise UnreadableError(
-                    f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-                )
+            reading.demand_sources()
             ((lowered, more, other),) = engine.run(_COUNTS)
             actions = _actions(engine)
             decoded = _decoded_rows(engine, reading, len(actions))

@@ -18,6 +18,7 @@ from kubewitness.policy.evaluate import decision_of
 from kubewitness.policy.model import GroupResources, Policy, PolicyRule
 from kubewitness.policy.recordings import recordings
 from kubewitness.query.engine import Engine
+from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -143,7 +144,7 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[_Row],
     select = f"""
     SELECT
         source_id, record_line,
-        CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END
+        {OUTCOME}
             AS outcome,
         {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {", ".join(rules)}
     FROM asked
@@ -163,11 +164,7 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[_Row],
             reading = Reading()
             target = Target("recorded", select, asked_floors(), heads_only=True)
             read_sources(engine, paths, target, Path(folder), reading)
-            if not reading.sources:
-                reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-                raise UnreadableError(
-                    f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-                )
+            reading.demand_sources()
             found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))
             ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
         finally:

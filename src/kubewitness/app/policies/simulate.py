@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.app.policies.sizes import measure
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.facts import macros
-from kubewitness.model.errors import UnreadableError
 from kubewitness.model.recording import Level
 from kubewitness.policy.bulk import acted_floors
 from kubewitness.policy.model import Policy, PolicyRule
 from kubewitness.policy.prices import monthly
 from kubewitness.query.engine import Engine
+from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
     from array import array
@@ -47,12 +47,12 @@ CREATE TABLE simulated (
     happened_at TIMESTAMP
 )
 """
-_SELECT = """
+_SELECT = f"""
 -- One row per record: what becomes of it, and what its bytes are added up by.
 SELECT
     source_id,
     record_line,
-    CASE WHEN NOT fits OR fits IS NULL THEN 0 WHEN other_category IS NOT NULL THEN 3 WHEN partial THEN 2 ELSE 1 END
+    {OUTCOME}
         AS outcome,
     ascii(action) AS action,
     more AND action NOT IN ('-', 'N', 'S') AS more,
@@ -71,7 +71,7 @@ SELECT
     nullif(asked_namespace, '') AS namespace,
     coalesce(request_received_at, older_timestamp, stage_at, logged_at) AS happened_at
 FROM acted
-"""
+"""  # noqa: S608 - a constant
 _TOTALS = """
 -- One row per value: records and bytes before and after the policy.
 SELECT
@@ -179,11 +179,7 @@ def simulate(policy: Policy, paths: Sequence[str], *, title: str = "") -> Simula
             reading = Reading()
             target = Target("simulated", _SELECT, acted_floors(policy), heads_only=True, as_written=True)
             read_sources(engine, paths, target, Path(folder), reading)
-            if not reading.sources:
-                reasons = "; ".join(f"{item.origin}: {item.reason}" for item in reading.unreadable)
-                raise UnreadableError(
-                    f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-                )
+            reading.demand_sources()
             _store_sizes(engine, *measure(reading, _actions(engine)))
             first_at, last_at, more, other = engine.run(_WHOLE)[0]
             totals = _totals(engine, "NULL")
