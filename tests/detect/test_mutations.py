@@ -59,14 +59,15 @@ def test_a_failed_creation_gets_no_object_as_its_answer() -> None:
     assert not any("responseObject" in variant.events[0] for variant in patches)
 
 
+NAMES = st.text(min_size=1, max_size=3).map("f".__add__)  # `-` alone would be the end of an array in a path
 VALUES = st.recursive(
     st.booleans() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=3).map("f".__add__), VALUES, max_size=3))
+@given(st.dictionaries(NAMES, VALUES, max_size=3))
 def test_a_json_patch_of_an_empty_object_gives_the_merge_patch(fields: dict[str, Any]) -> None:
     event = {"verb": "create", "objectRef": {"resource": "things", "name": "a"}, "requestObject": fields}
     merges, adds = (
