@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.model.errors import UsageError
-from kubewitness.policy.lint import IssueSeverity, fix, lint
+from kubewitness.model.issue import IssueSeverity
+from kubewitness.policy.lint import fix, lint
 from kubewitness.policy.recordings import PREFIX, builtin_policy, recordings
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kubewitness.model.issue import IssueSeverity
 from kubewitness.policy.document import Mark
 from kubewitness.policy.lint.effect import effect_issues
-from kubewitness.policy.lint.issue import Issue, IssueSeverity
+from kubewitness.policy.lint.issue import Issue
 from kubewitness.policy.lint.names import name_issues, root_of
 from kubewitness.policy.lint.values import value_issues
 from kubewitness.policy.load import load_policy

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kubewitness.model.issue import IssueSeverity
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.attributes import Attributes
 from kubewitness.policy.boxes import ALL_REQUESTS, Box, divide, only, rule_boxes
 from kubewitness.policy.evaluate import Evaluator
-from kubewitness.policy.lint.issue import Edit, Issue, IssueSeverity, Reporter
+from kubewitness.policy.lint.issue import Edit, Issue, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

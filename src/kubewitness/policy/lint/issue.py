@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from kubewitness.model.issue import IssueSeverity
 
 if TYPE_CHECKING:
     from kubewitness.policy.document import Mark
     from kubewitness.policy.model import Policy
-
-
-class IssueSeverity(StrEnum):
-    """How bad an issue is: `error` keeps the server from starting, or is certainly not what was meant."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from kubewitness.model.issue import IssueSeverity
 from kubewitness.policy.document import DecodingError, read_json, read_yaml
-from kubewitness.policy.lint.issue import Edit, Issue, IssueSeverity
+from kubewitness.policy.lint.issue import Edit, Issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
