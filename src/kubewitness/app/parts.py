@@ -111,6 +111,12 @@ class Span:
         """Line of the source that a row is from."""
         return self.lines.line(row - self.first_row, self.part.first_line)
 
+    def places(self) -> Iterator[tuple[int, int | None, int]]:
+        """Yield (first row, source id, what to add to a row to get its line) of rows whose lines follow each other."""
+        for record, line in self.lines.stretches():
+            row = self.first_row + record
+            yield row, self.part.source_id, self.part.first_line + line - row
+
     def record(self, row: int) -> int:
         """Record of the part's file that a row is from."""
         return row - self.first_row + self.part.first_record

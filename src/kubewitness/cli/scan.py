@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
+from kubewitness.cli.logs import moment
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import UsageError
 from kubewitness.model.exception import ExceptionState
@@ -107,8 +107,8 @@ def scan(
     )
     options = ScanOptions(
         min_severity=min_severity,
-        since=_moment(since),
-        until=_moment(until),
+        since=moment(since),
+        until=moment(until),
         cluster=cluster,
         matches=matches,
         detailed=format is Format.OCSF,
@@ -152,13 +152,3 @@ def _exit_code(report: Report, fail_on: Severity | None, *, strict: bool) -> int
     if fail_on and any(alert.severity.rank >= fail_on.rank for alert in report.alerts):
         return EXIT_MET
     return EXIT_UNUSABLE if not report.ledger.read and report.ledger.unreadable else 0
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"`{text}` is no time", hint="write 2026-11-17 or 2026-11-17T08:00:00Z") from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+REQUEST_HASH = "hash(audit_id, request_uri)"
+RECORD_KEY = "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END"
+"""With TIME_KEY the same for the same record again, as SQL over events with `request_hash`; null without auditID."""
+TIME_KEY = (
+    "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)"
+)
+
 CREATE_DUPLICATES = """
 -- One row per record that is the same as an earlier one. Cut records are looked at apart. Without a time nobody can
 -- say.

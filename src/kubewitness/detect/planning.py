@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kubewitness.detect.bits import WORD_BITS, any_bits, bigint, when
+from kubewitness.detect.duplicates import RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.detect.gate import Gate, guard
 from kubewitness.detect.keeping import form_of, is_several, kept_sql
 from kubewitness.detect.plan import Bit, Form, Group, Pass, Plan, PlannedRule, Table, kept_name, mask_test
@@ -142,14 +143,8 @@ _KEYS = {
     "outcome": ("TINYINT", OUTCOME),  # later, 4 for a duplicate
     "happened_at": ("TIMESTAMP", "happened_at"),
     # The same record again has the same record_key and time_key; events without auditID are never the same.
-    "record_key": (
-        "UBIGINT",
-        "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END",
-    ),
-    "time_key": (
-        "UBIGINT",
-        "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
-    ),
+    "record_key": ("UBIGINT", RECORD_KEY),
+    "time_key": ("UBIGINT", TIME_KEY),
     "cluster_key": ("UBIGINT", "CASE WHEN cluster IS NOT NULL THEN hash(cluster) END"),
     # All stages of one request have the same request_key.
     "request_key": (
@@ -284,7 +279,7 @@ def _second_pass(rules: Sequence[Rule], by_bodies: dict[Needs, list[Rule]], bits
 
 
 # What several keys are made of.
-_REQUEST_HASH = "hash(audit_id, request_uri) AS request_hash"
+_REQUEST_HASH = f"{REQUEST_HASH} AS request_hash"
 
 
 def _adding(columns: Sequence[exp.Expr | str], source: str) -> str:

@@ -83,6 +83,14 @@ class LineMap:
         run = bisect_right(self._runs, record)
         return first_line + record + (self._blanks[run - 1] if run else 0)
 
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """Yield (record, its line from 0) where records begin that follow each other without blank lines."""
+        if not self._runs or self._runs[0]:
+            yield 0, 0
+        for record, blanks in zip(self._runs, self._blanks, strict=True):
+            if record < self.records:
+                yield record, record + blanks
+
     def place(self, record: int) -> tuple[int, int]:
         """A record at or before this one, and the offset at which its line, or a blank one before it, begins."""
         if self._ends:

@@ -1,0 +1,200 @@
+"""Events to ask questions of: logs, read into one table of the engine."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubewitness.app.duplicates import find_cut_duplicates
+from kubewitness.app.evidence import Evidence
+from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
+from kubewitness.facts import BODY_FACTS, macros
+from kubewitness.model.event import BY_NAME
+from kubewitness.model.ledger import Ledger
+from kubewitness.query.engine import Engine
+from kubewitness.query.fields import find_field
+from kubewitness.query.lower import lower
+from kubewitness.query.predicate import ALWAYS, And, Moment, Order, fields_of
+from kubewitness.query.reading import OUTCOME
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from datetime import datetime
+
+    from kubewitness.query.predicate import Predicate
+
+_OWN = ("source", "line", "happened_at")
+"""Columns that are always there, as is `row`."""
+
+_PLACES = """
+-- One row per stretch of rows whose lines follow each other: what to add to a row to get its line.
+CREATE TABLE places (first_row BIGINT, source_id INTEGER, to_line BIGINT)
+"""
+_CREATE_EVENTS = """
+-- One row per event that is asked for; no duplicates.
+CREATE TABLE events AS
+SELECT
+    staged.rowid AS row,
+    sources.name AS source,
+    CASE WHEN staged.source_id IS NULL THEN staged.rowid + places.to_line ELSE record_line END AS line,
+    staged.happened_at{columns}
+FROM staged
+ASOF LEFT JOIN places ON staged.rowid >= places.first_row
+LEFT JOIN sources ON sources.id = coalesce(staged.source_id, places.source_id)
+WHERE outcome IN (1, 2) AND holds AND staged.rowid NOT IN (SELECT event FROM duplicates)
+"""
+_LEDGER = """
+SELECT
+    count(*) FILTER (outcome = 1 AND NOT is_duplicate),
+    count(*) FILTER (outcome = 2 AND NOT is_duplicate),
+    count(*) FILTER (outcome IN (1, 2) AND is_duplicate),
+    count(*) FILTER (outcome = 3)
+FROM (SELECT outcome, rowid IN (SELECT event FROM duplicates) AS is_duplicate FROM staged)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Which events to ask.
+
+    Attributes:
+        paths: files, directories, globs, `-` for standard input.
+        since: no events before (UTC, naive).
+        until: no events from here on.
+        cluster: name for events whose log does not say.
+    """
+
+    paths: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    cluster: str | None = None
+
+    @property
+    def period(self) -> Predicate:
+        """What holds of an event of these logs' period."""
+        happened = find_field("happened_at")
+        tests: list[Predicate] = []
+        if self.since:
+            tests.append(Moment(happened, Order.GREATER_OR_EQUAL, self.since))
+        if self.until:
+            tests.append(Moment(happened, Order.LESS, self.until))
+        return And(tuple(tests)) if tests else ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The table `events` of an engine.
+
+    Its columns are `row` (a number of its own for each event), `source`, `line`, `happened_at` and those that were
+    asked for, named and typed as in `kubewitness.model.event`. Texts are as the log had them: redact what is shown.
+
+    Attributes:
+        engine: where the table is.
+        ledger: what became of every record that was read.
+        left_out: files that were not read because their names say they are no logs.
+    """
+
+    engine: Engine
+    ledger: Ledger
+    left_out: tuple[str, ...] = ()
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of a query over `events`, by column name.
+
+        Raises:
+            EngineError: the engine could not carry it out.
+        """
+        return self.engine.rows(sql, parameters)
+
+
+@contextmanager
+def open_events(logs: Logs, columns: Collection[str], where: Predicate = ALWAYS) -> Iterator[Events]:
+    """Read logs into a table that lasts as long as the context.
+
+    Args:
+        logs: what to read.
+        columns: names of columns of the events table; bodies are dear, so name no more than is needed.
+        where: only events of which this holds get into the table.
+
+    Raises:
+        UnreadableError: nothing of the paths could be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
+        engine = Engine(Path(folder))
+        try:
+            engine.run(macros())
+            yield _read(engine, logs, [name for name in columns if name not in _OWN], where, Path(folder))
+        finally:
+            engine.close()
+
+
+def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, folder: Path) -> Events:
+    condition = And((where, logs.period))
+    asked = {field.column.name for field in fields_of(condition)} | {*columns}
+    types = "".join(f', "{name}" {BY_NAME[name].type}' for name in columns)
+    engine.run(
+        "CREATE TABLE staged (source_id INTEGER, record_line BIGINT, outcome TINYINT, happened_at TIMESTAMP,"
+        f" record_key UBIGINT, time_key UBIGINT, holds BOOLEAN{types})"
+    )
+    holds = f"coalesce({lower(condition).sql('duckdb')}, FALSE)"
+    target = Target(
+        "staged",
+        _select(columns),
+        (("asked", f"SELECT *, {REQUEST_HASH} AS request_hash, {holds} AS holds FROM events"),),  # noqa: S608 - of predicates
+        heads_only=not asked & BODY_FACTS,
+    )
+    reading = Reading()
+    read_sources(engine, logs.paths, target, folder, reading, cluster=logs.cluster)
+    reading.demand_sources()
+    engine.run(CREATE_DUPLICATES)
+    find_cut_duplicates(engine, Evidence(engine, reading, folder))
+    _store_places(engine, reading)
+    listed = "".join(f', staged."{name}"' for name in columns)
+    engine.run(_CREATE_EVENTS.format(columns=listed))
+    ledger = _ledger(engine, reading)
+    engine.run("DROP TABLE staged")
+    return Events(engine, ledger, tuple(reading.left_out))
+
+
+def _select(columns: list[str]) -> str:
+    # What does not hold is not kept: every record needs its row, but no more than that.
+    kept = "".join(f', CASE WHEN holds THEN "{name}" END AS "{name}"' for name in columns)
+    return (
+        f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608
+        f" {TIME_KEY} AS time_key, holds{kept} FROM asked"
+    )
+
+
+def _store_places(engine: Engine, reading: Reading) -> None:
+    engine.run(_PLACES)
+    engine.run("CREATE TABLE sources (id INTEGER, name VARCHAR)")
+    names = [source.name for source in reading.sources]
+    engine.run("INSERT INTO sources SELECT unnest($ids), unnest($names)", {"ids": [*range(len(names))], "names": names})
+    places = [place for span in reading.spans for place in span.places()]
+    engine.run(
+        "INSERT INTO places SELECT unnest($rows), unnest($ids), unnest($lines)",
+        {
+            "rows": [row for row, _, _ in places],
+            "ids": [source_id for _, source_id, _ in places],
+            "lines": [to_line for _, _, to_line in places],
+        },
+    )
+
+
+def _ledger(engine: Engine, reading: Reading) -> Ledger:
+    ((events, partial, duplicates, other),) = engine.run(_LEDGER)
+    other += reading.other
+    return Ledger(
+        read=events + partial + duplicates + other + reading.rejected,
+        events=events,
+        partial=partial,
+        duplicates=duplicates,
+        other=other,
+        rejected=reading.rejected,
+        rejections=tuple(reading.rejections),
+        unreadable=tuple(reading.unreadable),
+    )

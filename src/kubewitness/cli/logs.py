@@ -1,0 +1,61 @@
+"""Options that say which events to ask, the same for every command that asks some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from kubewitness.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from kubewitness.app.events import Logs
+
+PATHS_HELP = "Files, directories, globs, or - for standard input."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """Which events to ask, besides paths."""
+
+    since: Annotated[str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")] = (
+        None
+    )
+    until: Annotated[str | None, Parameter(help="Leave out events from this time on.")] = None
+    cluster: Annotated[str | None, Parameter(help="Name of the cluster where the log does not say.")] = None
+
+    def logs(self, paths: tuple[str, ...], *, example: str) -> Logs:
+        """The logs that a command names.
+
+        Args:
+            paths: what was named.
+            example: a right use of the command, for the hint.
+
+        Raises:
+            UsageError: nothing was named, or what was named is an option.
+        """
+        from kubewitness.app.events import Logs  # noqa: PLC0415 - the engine is imported when a command runs
+
+        if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
+            raise UsageError(f"unknown option {unknown[0]}", hint=f"{example}; a file of that name is ./-name")
+        if not paths:
+            raise UsageError("no logs named", hint=f"{example}; or - for standard input")
+        return Logs(paths, since=moment(self.since), until=moment(self.until), cluster=self.cluster)
+
+
+def moment(text: str | None) -> datetime | None:
+    """The time that a text names (UTC, naive).
+
+    Raises:
+        UsageError: it names none.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"`{text}` is no time", hint="write 2026-11-17 or 2026-11-17T08:00:00Z") from error
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
