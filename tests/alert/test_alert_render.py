@@ -22,11 +22,11 @@ from kubewitness.alert.build import build_alert
 from kubewitness.alert.render import FORMATS
 from kubewitness.alert.render.chart import bins, draw
 from kubewitness.alert.render.comma_separated import COLUMNS
-from kubewitness.alert.render.escape import visible
-from kubewitness.alert.render.fields import rfc3339, to_json
 from kubewitness.alert.render.page import MOST_EVENTS
 from kubewitness.cli.scan import Format
 from kubewitness.model.ledger import Ledger
+from kubewitness.words.escape import visible
+from kubewitness.words.plain import rfc3339, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kubewitness.alert.explain import explain, source_addresses
-from kubewitness.alert.objects import distinct_objects
 from kubewitness.model.alert import Alert
+from kubewitness.words.objects import distinct_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

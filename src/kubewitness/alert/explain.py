@@ -18,18 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.alert.objects import distinct_objects, singular, summarize
 from kubewitness.alert.outcome import UNAUTHENTICATED, Result, describe_failures, results_of
 from kubewitness.alert.verbs import as_attempt
 from kubewitness.model.event import BY_NAME
 from kubewitness.model.rule import RuleKind
+from kubewitness.words.lists import listed, shorten
+from kubewitness.words.objects import distinct_objects, singular, summarize
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import AlertEvent
     from kubewitness.model.rule import RuleInfo
 
-_MOST_LISTED = 3
-_LONGEST_VALUE = 160
 
 Details = Sequence[Mapping[str, Any]]
 
@@ -117,21 +116,6 @@ def source_addresses(details: Details) -> list[str]:
     """Distinct addresses that the server observed itself: of several in one event, only the last is."""
     found = (each.get("source_ip") or next(iter(reversed(each.get("source_ips") or ())), None) for each in details)
     return list(dict.fromkeys(str(address) for address in found if address))
-
-
-def listed(values: Sequence[str], noun: str = "more", nouns: str = "more", *, most: int = _MOST_LISTED) -> str:
-    """List values in words: "a, b and c"; beyond `most` of them "a, b, c and 4 more"."""
-    shown = [shorten(value) for value in values[:most]]
-    more = len(values) - len(shown)
-    if more:
-        shown.append(f"{more:,} more" if noun == "more" else f"{more:,} more {noun if more == 1 else nouns}")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def shorten(text: str, longest: int = _LONGEST_VALUE) -> str:
-    """Cut a text for a sentence; the cut is marked."""
-    text = " ".join(text.split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _who(details: Details, results: Sequence[Result], names: set[str]) -> str:

@@ -70,8 +70,8 @@ def _fields(found: LogCoverage) -> dict[str, object]:
 
 
 def _print(found: LogCoverage) -> None:
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
     from kubewitness.cli.policy_coverage import print_coverage  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     write = sys.stdout.write
     write(f"{found.events:,} events that say their level, of {found.read:,} records\n")

@@ -39,7 +39,7 @@ def print_issues(issues: Sequence[Issue], format: IssueFormat) -> int:  # noqa: 
 
 
 def _print_lines(issues: Sequence[Issue]) -> None:
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     for issue in issues:
         place = ":".join(str(part) for part in (issue.path, issue.line, issue.column) if part is not None)

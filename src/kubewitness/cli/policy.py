@@ -221,7 +221,7 @@ def _print_explanation(explanation: Explanation) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     console = Console(markup=False, highlight=False, emoji=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH

@@ -192,8 +192,8 @@ def print_coverage(recording: Recording, items: Sequence[RuleCoverage], whole: S
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
     from kubewitness.app.policies.coverage import gap_text, summary  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     counts = summary(whole)
     console = Console(markup=False, highlight=False, emoji=False)
@@ -214,7 +214,7 @@ def _few(texts: Sequence[str], most: int = 3) -> list[str]:
 
 
 def _print_comparison(comparison: Comparison) -> None:
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     for change in comparison.changes:
         where = "; ".join(f"{name} {value}" for name, value in change.where) or "everything else"

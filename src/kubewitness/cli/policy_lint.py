@@ -76,7 +76,7 @@ def _write_sarif(file: Path, linted: Linted) -> None:
 
 
 def _print(file: Path, linted: Linted) -> None:
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     for issue in linted.issues:
         place = f"{file}:{issue.mark}" if issue.mark else str(file)

@@ -138,7 +138,7 @@ def _print_shares(
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     kept = () if is_volume else ("KEPT", "KEPT BYTES")
     table = Table(title.upper(), "RECORDS", "BYTES", "SHARE", *kept, box=None, pad_edge=False, header_style="dim")

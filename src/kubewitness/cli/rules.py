@@ -269,7 +269,7 @@ def _output(path: Path | None) -> Iterator[None]:
 
 
 def _print(text: str) -> None:
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     sys.stdout.write("\n".join(visible(line) for line in text.split("\n")) + "\n")
 
@@ -285,7 +285,7 @@ def _count(number: int, noun: str) -> str:
 def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     table = Table(*map(str.upper, header), box=None, pad_edge=False, header_style="dim")
     for column in table.columns[:-1]:
@@ -307,7 +307,7 @@ def _console() -> Any:
 def _print_page(page: RulePage, feeding: Feeding) -> None:
     from rich.text import Text  # noqa: PLC0415
 
-    from kubewitness.alert.render.escape import visible  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     console = _console()
     info = page.rule.info

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from kubewitness.alert.render.fields import rfc3339
 from kubewitness.model.alert import Severity
+from kubewitness.words.plain import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

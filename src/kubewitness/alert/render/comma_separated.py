@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any, TextIO
 
-from kubewitness.alert.render.escape import visible
 from kubewitness.alert.render.fields import Fields, alert_fields
+from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Report

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.alert.explain import listed
 from kubewitness.model.exception import ExceptionState
+from kubewitness.words.lists import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

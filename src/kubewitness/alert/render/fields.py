@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.model.alert import Severity
+from kubewitness.words.plain import rfc3339
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Alert, AlertEvent, Match, Report
@@ -16,14 +14,6 @@ if TYPE_CHECKING:
     from kubewitness.model.ledger import Ledger, Rejection
 
 Fields = dict[str, Any]
-
-
-def rfc3339(at: datetime | None) -> str | None:
-    """Write a time (naive = UTC) as kube-apiserver does: RFC 3339 with six digits and `Z`."""
-    if at is None:
-        return None
-    at = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
-    return at.isoformat(timespec="microseconds") + "Z"
 
 
 def event_fields(event: AlertEvent) -> Fields:
@@ -130,13 +120,3 @@ def summary_fields(report: Report) -> Fields:
         "exceptions": [exception_fields(use) for use in report.exceptions],
         "duration_s": round(report.duration_s, 3),
     }
-
-
-# What JSON may hold raw but a terminal must not get: C1 controls, DEL, direction marks, lone surrogates.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-
-
-def to_json(value: Any) -> str:
-    """Write a value as one line of JSON that is safe to print: control characters are escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from kubewitness.alert.render.fields import alert_fields, match_fields, to_json
+from kubewitness.alert.render.fields import alert_fields, match_fields
+from kubewitness.words.plain import to_json
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Report

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from kubewitness import __version__
-from kubewitness.alert.objects import distinct_objects
-from kubewitness.alert.render.fields import Fields, to_json
 from kubewitness.model.alert import Confidence, Severity
+from kubewitness.words.objects import distinct_objects
+from kubewitness.words.plain import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kubewitness.alert.render.fields import Fields
     from kubewitness.model.alert import Alert, AlertEvent, Match, Report
 
 VERSION = "1.5.0"

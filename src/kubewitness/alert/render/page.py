@@ -17,10 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from kubewitness.alert.render.chart import draw
-from kubewitness.alert.render.escape import visible
 from kubewitness.alert.render.exempted import platform_sentences
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS
+from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
 from kubewitness import __version__
-from kubewitness.alert.render.escape import visible
-from kubewitness.alert.render.fields import Fields, ledger_fields, rfc3339, summary_fields, to_json
+from kubewitness.alert.render.fields import Fields, ledger_fields, summary_fields
 from kubewitness.model.alert import Severity
+from kubewitness.words.escape import visible
+from kubewitness.words.plain import rfc3339, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from kubewitness import __version__
-from kubewitness.alert.render.fields import Fields, to_json
 from kubewitness.alert.render.sarif import SCHEMA, message_of, uri_of
+from kubewitness.words.plain import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kubewitness.alert.render.fields import Fields
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 

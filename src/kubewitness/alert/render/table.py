@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from kubewitness.alert.render.escape import visible
 from kubewitness.alert.render.exempted import exception_sentences, platform_sentences
 from kubewitness.model.alert import Severity
+from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.alert.render.escape import visible
+from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
