@@ -47,13 +47,16 @@ ASOF LEFT JOIN places ON staged.rowid >= places.first_row
 LEFT JOIN sources ON sources.id = coalesce(staged.source_id, places.source_id)
 WHERE outcome IN (1, 2) AND holds AND staged.rowid NOT IN (SELECT event FROM duplicates)
 """
-_LEDGER = """
+_TOTALS = """
 SELECT
     count(*) FILTER (outcome = 1 AND NOT is_duplicate),
     count(*) FILTER (outcome = 2 AND NOT is_duplicate),
     count(*) FILTER (outcome IN (1, 2) AND is_duplicate),
-    count(*) FILTER (outcome = 3)
-FROM (SELECT outcome, rowid IN (SELECT event FROM duplicates) AS is_duplicate FROM staged)
+    count(*) FILTER (outcome = 3),
+    min(happened_at) FILTER (outcome IN (1, 2)),
+    max(reached_at) FILTER (outcome IN (1, 2)),
+    coalesce(bool_or(is_end) FILTER (outcome IN (1, 2)), FALSE)
+FROM (SELECT *, rowid IN (SELECT event FROM duplicates) AS is_duplicate FROM staged)
 """
 
 
@@ -96,11 +99,17 @@ class Events:
         engine: where the table is.
         ledger: what became of every record that was read.
         left_out: files that were not read because their names say they are no logs.
+        first_at: time of the earliest event of the logs, also of those that were not asked for (UTC, naive).
+        last_at: when the latest stage of any of them was reached.
+        has_ends: whether ends of requests are recorded in these logs at all.
     """
 
     engine: Engine
     ledger: Ledger
     left_out: tuple[str, ...] = ()
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    has_ends: bool = True
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query over `events`, by column name.
@@ -138,7 +147,7 @@ def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, fold
     types = "".join(f', "{name}" {BY_NAME[name].type}' for name in columns)
     engine.run(
         "CREATE TABLE staged (source_id INTEGER, record_line BIGINT, outcome TINYINT, happened_at TIMESTAMP,"
-        f" record_key UBIGINT, time_key UBIGINT, holds BOOLEAN{types})"
+        f" record_key UBIGINT, time_key UBIGINT, reached_at TIMESTAMP, is_end BOOLEAN, holds BOOLEAN{types})"
     )
     holds = f"coalesce({lower(condition).sql('duckdb')}, FALSE)"
     target = Target(
@@ -155,9 +164,10 @@ def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, fold
     _store_places(engine, reading)
     listed = "".join(f', staged."{name}"' for name in columns)
     engine.run(_CREATE_EVENTS.format(columns=listed))
-    ledger = _ledger(engine, reading)
+    ((events, partial, duplicates, other, first_at, last_at, has_ends),) = engine.run(_TOTALS)
     engine.run("DROP TABLE staged")
-    return Events(engine, ledger, tuple(reading.left_out))
+    ledger = _ledger(reading, events=events, partial=partial, duplicates=duplicates, other=other)
+    return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends)
 
 
 def _select(columns: list[str]) -> str:
@@ -165,7 +175,9 @@ def _select(columns: list[str]) -> str:
     kept = "".join(f', CASE WHEN holds THEN "{name}" END AS "{name}"' for name in columns)
     return (
         f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608
-        f" {TIME_KEY} AS time_key, holds{kept} FROM asked"
+        f" {TIME_KEY} AS time_key, coalesce(stage_at, happened_at) AS reached_at,"
+        " stage IN ('ResponseComplete', 'Panic') AS is_end,"
+        f" holds{kept} FROM asked"
     )
 
 
@@ -185,8 +197,7 @@ def _store_places(engine: Engine, reading: Reading) -> None:
     )
 
 
-def _ledger(engine: Engine, reading: Reading) -> Ledger:
-    ((events, partial, duplicates, other),) = engine.run(_LEDGER)
+def _ledger(reading: Reading, *, events: int, partial: int, duplicates: int, other: int) -> Ledger:
     other += reading.other
     return Ledger(
         read=events + partial + duplicates + other + reading.rejected,
