@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -48,20 +47,6 @@ def decided_floors(policy: Policy, below: str = "decoded") -> tuple[tuple[str, s
     """Named queries up to `decided`: the rows of `asked` with the column `policy_rule`."""
     decided = exp.select("*", exp.alias_(deciding_rule(policy), RULE)).from_("asked")
     return *asked_floors(below), ("decided", decided.sql(dialect="duckdb"))
-
-
-class Action(StrEnum):
-    """What becomes of an event when a policy is applied to a log."""
-
-    NOT_AN_EVENT = "-"
-    DROP_BY_LEVEL = "N"
-    DROP_BY_STAGE = "S"
-    KEEP_AS_CUT = "C"
-    KEEP = "K"
-    KEEP_WITHOUT_MANAGED_FIELDS = "k"
-    LOWER_TO_METADATA = "M"
-    LOWER_TO_REQUEST = "R"
-    LOWER_TO_REQUEST_WITHOUT_MANAGED_FIELDS = "r"
 
 
 def acted_floors(policy: Policy) -> tuple[tuple[str, str], ...]:

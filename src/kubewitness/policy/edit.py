@@ -25,34 +25,27 @@ _GATED_MARK = _GATED.encode()
 _MANAGED_MARK = b'"managedFields"'
 _REQUEST, _RESPONSE = b',"requestObject":', b',"responseObject":'
 _TIMES = b',"requestReceivedTimestamp":"'
+_LEVEL = b'"level":'
 _NOTHING = msgspec.Raw(b"")
 
 
-class _Head(msgspec.Struct, forbid_unknown_fields=True):
-    """What the server writes before the bodies; unknown members are not taken."""
+class _Head(msgspec.Struct, gc=False):
+    """What the server writes before the bodies, as far as it matters, and what it does not write there."""
 
     level: str
     verb: str = ""
-    kind: msgspec.Raw = _NOTHING
-    apiVersion: msgspec.Raw = _NOTHING  # noqa: N815 - the API's names
-    auditID: msgspec.Raw = _NOTHING  # noqa: N815
-    stage: msgspec.Raw = _NOTHING
-    requestURI: msgspec.Raw = _NOTHING  # noqa: N815
-    user: msgspec.Raw = _NOTHING
-    impersonatedUser: msgspec.Raw = _NOTHING  # noqa: N815
-    authenticationMetadata: msgspec.Raw = _NOTHING  # noqa: N815
-    sourceIPs: msgspec.Raw = _NOTHING  # noqa: N815
-    userAgent: msgspec.Raw = _NOTHING  # noqa: N815
-    objectRef: msgspec.Raw = _NOTHING  # noqa: N815
-    responseStatus: msgspec.Raw = _NOTHING  # noqa: N815
+    objectRef: msgspec.Raw = _NOTHING  # noqa: N815 - the API's names
+    requestObject: msgspec.Raw = _NOTHING  # noqa: N815
+    responseObject: msgspec.Raw = _NOTHING  # noqa: N815
+    annotations: msgspec.Raw = _NOTHING
 
 
-class _Bodies(msgspec.Struct, forbid_unknown_fields=True):
+class _Bodies(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     requestObject: msgspec.Raw = _NOTHING  # noqa: N815
     responseObject: msgspec.Raw = _NOTHING  # noqa: N815
 
 
-class _Tail(msgspec.Struct, forbid_unknown_fields=True):
+class _Tail(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     requestReceivedTimestamp: str  # noqa: N815
     stageTimestamp: msgspec.Raw = _NOTHING  # noqa: N815
     annotations: msgspec.Raw = _NOTHING
@@ -67,6 +60,8 @@ _BODIES = msgspec.json.Decoder(_Bodies)
 _TAIL = msgspec.json.Decoder(_Tail)
 _REFERENCE = msgspec.json.Decoder(_Reference)
 _STRING = msgspec.json.Decoder(str)
+_NO_BODIES = _Bodies()
+_LOWERED = {level: b'"level":"%b"' % level.value.encode() for level in Level}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +121,29 @@ def _edited_as_written(event: bytes, edit: Edit) -> bytes | None:
         # Each part is parsed, so that a name inside a body or a user's extra cannot be taken for the event's own.
         known = _HEAD.decode(head + b"}")
         _TAIL.decode(b"{" + tail[1:])
-        found = _BODIES.decode(b"{%b}" % bodies[1:]) if bodies else _Bodies()
+        found = _BODIES.decode(b"{" + bodies[1:] + b"}") if bodies else _NO_BODIES
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    request, response = memoryview(found.requestObject), memoryview(found.responseObject)
-    length = (len(request) + len(_REQUEST) if request else 0) + (len(response) + len(_RESPONSE) if response else 0)
-    if length != len(bodies):  # a name that comes twice, or white space
+    if known.requestObject or known.responseObject or known.annotations:
         return None
+    request, response = found.requestObject, found.responseObject
+    if bodies:
+        sizes = [
+            len(memoryview(body)) + len(mark) for mark, body in ((_REQUEST, request), (_RESPONSE, response)) if body
+        ]
+        if sum(sizes) != len(bodies):  # a name that comes twice, or white space
+            return None
     level = edit.level
     if level is not None:
-        own = b'"level":"%b"' % known.level.encode()
-        if head.count(b'"level":') != 1 or own not in head or (level is Level.METADATA and _GATED_MARK in tail):
+        own = _LEVEL + b'"' + known.level.encode() + b'"'
+        at = head.find(own)
+        # No object or list begins before it, and no other is there: it is the event's.
+        if at < 0 or head.count(_LEVEL) != 1 or head.find(b"{", 1, at) >= 0 or head.find(b"[", 0, at) >= 0:
             return None
-        head = head.replace(own, b'"level":"%b"' % level.value.encode())
+        lowered = _LOWERED[level]
         if level is Level.METADATA:
-            return head + tail
+            return None if _GATED_MARK in tail else b"".join((head[:at], lowered, head[at + len(own) :], tail))
+        head = head[:at] + lowered + head[at + len(own) :]
     subject = Subject(known.verb, _resource(known.objectRef) if edit.redact is not None else "")
     parts = [head]
     if request:

@@ -78,6 +78,10 @@ class LineMap:
         """The offset behind a record's line; only when the map is exact."""
         return self._ends[record]
 
+    def bounds(self, first: int, behind: int) -> array[int]:
+        """Where each of these records' lines begins, and where the last one ends; only when the map is exact."""
+        return self._ends[first - 1 : behind] if first else array("Q", [0]) + self._ends[:behind]
+
     def line(self, record: int, first_line: int = 1) -> int:
         """Line, from `first_line`, of a record counted from 0."""
         run = bisect_right(self._runs, record)

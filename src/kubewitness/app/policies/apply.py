@@ -15,12 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from kubewitness.app.policies.lines import ApplyOptions, write_lines
+from kubewitness.app.policies.lines import ApplyOptions
+from kubewitness.app.policies.pieces import DecodedRows, tasks
+from kubewitness.app.policies.writing import worker_count, write_tasks
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.facts import macros
 from kubewitness.model.errors import UsageError
-from kubewitness.policy.bulk import Action, acted_floors
+from kubewitness.policy.action import Action
+from kubewitness.policy.bulk import acted_floors
 from kubewitness.query.engine import Engine
 from kubewitness.query.reading import OUTCOME
 
@@ -55,8 +58,13 @@ SELECT
     count(*) FILTER (outcome = 3)
 FROM acted
 """
-_SOURCES = "SELECT rowid, source_id FROM acted WHERE rowid >= $first AND rowid < $end AND outcome <> 0 ORDER BY rowid"
+_SOURCES = """
+SELECT rowid, source_id, record_line FROM acted
+WHERE rowid >= $first AND rowid < $end AND outcome <> 0 ORDER BY rowid
+"""
 _PAGE_ROWS = 500_000
+_LEAST_SHARED_BYTES = 64 << 20
+"""Logs below this size are written by this process before another has started."""
 
 
 @dataclass(slots=True)
@@ -171,7 +179,9 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
             decoded = _decoded_rows(engine, reading, len(actions))
         finally:
             engine.close()
-        write_lines(out, reading, actions, decoded, options)
+        size = sum(span.part.size for span in reading.spans)
+        workers = worker_count() if size >= _LEAST_SHARED_BYTES else 1
+        write_tasks(out, tasks(reading, actions, decoded), options, workers=workers)
     return _applied(reading, actions, lowered=lowered, more=more, other=other)
 
 
@@ -185,16 +195,18 @@ def _actions(engine: Engine) -> bytes:
     return bytes(found)
 
 
-def _decoded_rows(engine: Engine, reading: Reading, end: int) -> dict[int, array[int]]:
+def _decoded_rows(engine: Engine, reading: Reading, end: int) -> dict[int, DecodedRows]:
     """Rows of events that were decoded one by one, by the id of their source."""
-    found: dict[int, array[int]] = {}
+    found: dict[int, DecodedRows] = {}
     rows = [span.first_row for span in reading.spans] + [end]
     for span, (first, behind) in zip(reading.spans, pairwise(rows), strict=True):
         if span.part.shape is EngineShape.CANONICAL:
             for page in range(first, behind, _PAGE_ROWS):
                 asked = {"first": page, "end": min(page + _PAGE_ROWS, behind)}
-                for row, source_id in engine.run(_SOURCES, asked):
-                    found.setdefault(source_id, array("q")).append(row)
+                for row, source_id, line in engine.run(_SOURCES, asked):
+                    decoded = found.setdefault(source_id, DecodedRows(array("q"), array("q")))
+                    decoded.rows.append(row)
+                    decoded.lines.append(line)
     return found
 
 

@@ -11,11 +11,11 @@ from kubewitness.sources import Compression, Source, open_source, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from kubewitness.app.parts import Span
 
 _OPEN_FILES = 8
+_FAR_RECORDS = 100
 
 
 class LinesAgain:
@@ -30,29 +30,42 @@ class LinesAgain:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
         for cursor in self._cursors.values():
             cursor.close()
+        self._cursors.clear()
 
     def line(self, span: Span, row: int) -> bytes | None:
         """The line of a row, without newline; None when its file is no longer what it was."""
         record = span.record(row)
-        path = span.part.path
+        return self.text(span.part.path, record, (span.part.places or span.lines).place(record))
+
+    def text(self, path: str, record: int, near: tuple[int, int]) -> bytes | None:
+        """The line of a record, without newline; None when its file is no longer what it was.
+
+        Args:
+            path: the file; where it is gone, it is packed in `PATH.zst`.
+            record: counted from 0.
+            near: a record at or before it, and the offset at which its line, or a blank one before it, begins.
+        """
         cursor = self._cursors.get(path)
         if cursor is None or cursor.next_record > record:
-            cursor = self._open(span, record)
+            cursor = self._open(path, near)
+        elif near[0] - cursor.next_record > _FAR_RECORDS:
+            cursor.skip_to(*near)
         return cursor.read(record)
 
-    def _open(self, span: Span, record: int) -> _Cursor:
-        path = span.part.path
+    def _open(self, path: str, near: tuple[int, int]) -> _Cursor:
         before = self._cursors.pop(path, None)
         if before is not None:
             before.close()
         elif len(self._cursors) >= _OPEN_FILES:
             self._cursors.pop(next(iter(self._cursors))).close()
-        cursor = self._cursors[path] = _Cursor(path, *(span.part.places or span.lines).place(record))
+        cursor = self._cursors[path] = _Cursor(path, *near)
         return cursor
 
 
@@ -63,12 +76,13 @@ class _Cursor:
         self.next_record = record
         self._files = ExitStack()
         self._lines: Iterator[tuple[int, bytes]] = iter(())
+        self._plain: io.BufferedReader[io.FileIO] | None = None
         packed = f"{path}.zst"
         try:
             if os.path.exists(path) or not os.path.exists(packed):  # noqa: PTH110 - paths are text here
-                file = self._files.enter_context(io.BufferedReader(io.FileIO(path), 1 << 20))
-                file.seek(offset)
-                self._lines = read_lines(file)
+                self._plain = self._files.enter_context(io.BufferedReader(io.FileIO(path), 1 << 20))
+                self._plain.seek(offset)
+                self._lines = read_lines(self._plain)
             else:
                 source = Source(packed, packed, Compression.ZSTD, 0)
                 _, reader = self._files.enter_context(open_source(source))
@@ -86,6 +100,13 @@ class _Cursor:
         except OSError:
             pass
         return None
+
+    def skip_to(self, record: int, offset: int) -> None:
+        """Go on at a later place; a packed file is read over up to there."""
+        if self._plain is not None:
+            self._plain.seek(offset)
+            self._lines = read_lines(self._plain)
+            self.next_record = record
 
     def close(self) -> None:
         self._files.close()
