@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from kubewitness.app.policies.lines import ApplyOptions
 from kubewitness.app.policies.pieces import DecodedRows, tasks
-from kubewitness.app.policies.writing import worker_count, write_tasks
+from kubewitness.app.policies.writing import task_writer, worker_count
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.decode.engine_shapes import EngineShape
 from kubewitness.facts import macros
@@ -26,6 +26,7 @@ from kubewitness.policy.action import Action
 from kubewitness.policy.bulk import acted_floors
 from kubewitness.query.engine import Engine
 from kubewitness.query.reading import OUTCOME
+from kubewitness.sources import find_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,8 @@ SELECT
 FROM acted
 """  # noqa: S608 - a constant
 _ACTIONS = """
-SELECT CASE WHEN outcome = 0 THEN 45 ELSE action END FROM acted WHERE rowid >= $first AND rowid < $end ORDER BY rowid
+SELECT string_agg(chr(CASE WHEN outcome = 0 THEN 45 ELSE action END), '' ORDER BY rowid) FROM acted
+WHERE rowid >= $first AND rowid < $end
 """
 _COUNTS = """
 SELECT
@@ -63,8 +65,8 @@ SELECT rowid, source_id, record_line FROM acted
 WHERE rowid >= $first AND rowid < $end AND outcome <> 0 ORDER BY rowid
 """
 _PAGE_ROWS = 500_000
-_LEAST_SHARED_BYTES = 64 << 20
-"""Logs below this size are written by this process before another has started."""
+_LEAST_SHARED_BYTES = 32 << 20
+"""Logs below this size are written by this process before another would have started."""
 
 
 @dataclass(slots=True)
@@ -165,7 +167,12 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
         OSError: `out` takes no more.
     """
     options = options or ApplyOptions()
-    with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
+    size = sum(source.size for source in find_sources(list(paths)).sources)
+    workers = worker_count() if size >= _LEAST_SHARED_BYTES else 1
+    with (
+        tempfile.TemporaryDirectory(prefix="kubewitness-") as folder,
+        task_writer(out, options, workers=workers) as write,  # now: they start while the engine reads
+    ):
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
@@ -179,9 +186,7 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
             decoded = _decoded_rows(engine, reading, len(actions))
         finally:
             engine.close()
-        size = sum(span.part.size for span in reading.spans)
-        workers = worker_count() if size >= _LEAST_SHARED_BYTES else 1
-        write_tasks(out, tasks(reading, actions, decoded), options, workers=workers)
+        write(tasks(reading, actions, decoded))
     return _applied(reading, actions, lowered=lowered, more=more, other=other)
 
 
@@ -190,8 +195,8 @@ def _actions(engine: Engine) -> bytes:
     ((rows,),) = engine.run("SELECT coalesce(max(rowid) + 1, 0) FROM acted")
     found = bytearray()
     for first in range(0, rows, _PAGE_ROWS):
-        page = engine.run(_ACTIONS, {"first": first, "end": first + _PAGE_ROWS})
-        found += bytes(code for (code,) in page)
+        ((page,),) = engine.run(_ACTIONS, {"first": first, "end": first + _PAGE_ROWS})
+        found += page.encode()
     return bytes(found)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kubewitness.policy.secrets import SecretHasher
 
 _RUNS = re.compile(rb"K+|[NS-]+|.", re.DOTALL)
-_WINDOW_BYTES = 4 << 20
+_WINDOW_BYTES = 1 << 20
 _LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 _UNWRITTEN = b"NS-"
 _COPIED = ord("K")

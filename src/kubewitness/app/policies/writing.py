@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
 import sys
 from collections import Counter, deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import IO, TYPE_CHECKING, Self
@@ -14,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Self
 from kubewitness.app.policies.lines import Editor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from kubewitness.app.policies.lines import ApplyOptions
     from kubewitness.app.policies.pieces import Piece
@@ -56,27 +58,30 @@ def worker_count() -> int:
     return min(cores, _MOST_WORKERS)
 
 
-def write_tasks(out: IO[bytes], tasks: Iterable[list[Piece]], options: ApplyOptions, *, workers: int = 1) -> None:
-    """Write tasks one after the other.
+@contextmanager
+def task_writer(
+    out: IO[bytes], options: ApplyOptions, *, workers: int = 1
+) -> Iterator[Callable[[Iterable[list[Piece]]], None]]:
+    """What writes tasks to a file, one after the other; it raises OSError when the file takes no more.
 
     Args:
         out: takes them.
-        tasks: what to write.
         options: how to write; its counts of secrets are brought up to date.
-        workers: how many processes edit; with 1, or when `out` is no file of the operating system, this one does.
-
-    Raises:
-        OSError: `out` takes no more, or a file cannot be read any more.
+        workers: how many processes edit. With 1, or when `out` is no file of the operating system, this one does.
     """
     descriptor = _descriptor(out) if workers > 1 else None
-    if descriptor is not None:
+    if descriptor is None:
+        with Editor(options) as editor:
+
+            def write(tasks: Iterable[list[Piece]]) -> None:
+                for task in tasks:
+                    write_task(editor, task, out.write)
+
+            yield write
+    else:
         out.flush()
         with _Workers(descriptor, options, workers) as pool:
-            pool.write(tasks)
-        return
-    with Editor(options) as editor:
-        for task in tasks:
-            write_task(editor, task, out.write)
+            yield pool.write
 
 
 def write_task(
@@ -143,7 +148,8 @@ class _Workers:
                     start_new_session=True,  # an interrupt from the terminal is for this process to handle
                 )
             )
-        ours.send(self._options)
+        with _alive():
+            ours.send(self._options)
 
     def __enter__(self) -> Self:
         return self
@@ -162,26 +168,25 @@ class _Workers:
         """Have tasks written.
 
         Raises:
-            OSError: as for `write_tasks`.
+            OSError: the file takes no more, or one that is read is gone.
         """
         idle = deque(self._connections)
         busy: deque[Connection] = deque()  # in the order of their tasks: the first has the turn to write
         for task in tasks:
             if not idle:
                 idle.append(self._finish(busy))
-            idle[0].send(task)
-            busy.append(idle.popleft())
-            if len(busy) == 1:
-                busy[0].send(None)
+            with _alive():
+                idle[0].send(task)
+                busy.append(idle.popleft())
+                if len(busy) == 1:
+                    busy[0].send(None)
         while busy:
             self._finish(busy)
 
     def _finish(self, busy: deque[Connection]) -> Connection:
         """Wait for the task that is being written; the next one has the turn then."""
-        try:
+        with _alive():
             answer = busy[0].recv()
-        except EOFError:
-            raise ChildProcessError(f"a process that edits lines ended ({_WORKER})") from None
         match answer:
             case Failed(error):
                 raise error
@@ -190,5 +195,15 @@ class _Workers:
                     self._options.redact.found.update(secrets)
         finished = busy.popleft()
         if busy:
-            busy[0].send(None)
+            with _alive():
+                busy[0].send(None)
         return finished
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    """Tell a worker that ended from an output that takes no more."""
+    try:
+        yield
+    except (EOFError, ConnectionError):
+        raise ChildProcessError(errno.ECHILD, "a process that edits lines was ended") from None
