@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from kubewitness.alert.build import build_alert, order_alerts
 from kubewitness.alert.explain import explain, placeholders, unknown_placeholders
-from kubewitness.alert.verbs import as_attempt
 from kubewitness.model.alert import AlertEvent, Severity
 from kubewitness.model.event import COLUMNS
 from kubewitness.model.rule import RuleClass, RuleInfo, RuleKind
 from kubewitness.words.objects import Object, plural, singular, summarize
+from kubewitness.words.verbs import as_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kubewitness.alert.explain import unknown_placeholders
-from kubewitness.alert.verbs import infinitive
 from kubewitness.app.rulebook.cases import check_cases
 from kubewitness.app.rulebook.rules import RuleFile, read_rule_files
 from kubewitness.detect.cases import FEWEST
 from kubewitness.detect.pack import Pack, load_pack
 from kubewitness.model.alert import Severity
 from kubewitness.model.rule import RuleClass
+from kubewitness.words.verbs import infinitive
 
 if TYPE_CHECKING:
     from kubewitness.detect.rule import Rule

@@ -19,11 +19,11 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.outcome import UNAUTHENTICATED, Result, describe_failures, results_of
-from kubewitness.alert.verbs import as_attempt
 from kubewitness.model.event import BY_NAME
 from kubewitness.model.rule import RuleKind
 from kubewitness.words.lists import listed, shorten
 from kubewitness.words.objects import distinct_objects, singular, summarize
+from kubewitness.words.verbs import as_attempt
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import AlertEvent

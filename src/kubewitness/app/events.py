@@ -136,7 +136,8 @@ def open_events(logs: Logs, columns: Collection[str], where: Predicate = ALWAYS)
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
-            yield _read(engine, logs, [name for name in columns if name not in _OWN], where, Path(folder))
+            others = [name for name in dict.fromkeys(columns) if name not in _OWN]
+            yield _read(engine, logs, others, where, Path(folder))
         finally:
             engine.close()
 
