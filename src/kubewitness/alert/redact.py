@@ -241,6 +241,13 @@ def _redact_string(text: str, *, is_secret: bool, depth: int) -> str:
     return text if redacted == document and not has_duplicates else json.dumps(redacted, ensure_ascii=False)
 
 
+def _redact_pair(text: str) -> str:
+    """Redact the value of `key=value`, which may be a JSON document."""
+    key, sign, value = text.partition("=")
+    is_named = is_secret_name(key) and value and not is_reference(value)
+    return key + sign + (MARK if is_named else _redact_string(value, is_secret=False, depth=0))
+
+
 _CHANGES: Mapping[str, Callable[[str], str]] = {
     "exec_command": redact_command,
     "pod_commands": redact_command,
@@ -248,6 +255,8 @@ _CHANGES: Mapping[str, Callable[[str], str]] = {
     "request_path": redact_uri,
     "status_message": redact_text,
     "user_agent": redact_text,
+    "object_annotations": _redact_pair,
+    "config_data": lambda text: _redact_string(text, is_secret=False, depth=0),
 }
 _BODIES = frozenset({"request_object", "response_object"})
 _JSON = _BODIES | {"annotations", "user_extra", "impersonated_extra", "authentication_metadata"}
@@ -284,6 +293,23 @@ class Redactor:
     def text(self, text: str) -> str:
         """Redact a text that may stand anywhere."""
         return text if self.reveal else redact_text(text)
+
+    def anything(self, value: Any) -> Any:
+        """Redact a value of which nobody knows what it was: all that could be secret in it.
+
+        Args:
+            value: what JSON can say; text may be a URI, a command or a JSON document.
+        """
+        if self.reveal:
+            return value
+        if isinstance(value, str):
+            column = {"/": "request_uri", "{": "annotations", "[": "annotations"}.get(value[:1], "exec_command")
+            return self._redacted(column, value, is_secret=False)
+        if isinstance(value, list):
+            return [self.anything(each) for each in value]
+        if isinstance(value, dict):
+            return redact_body(value)
+        return value
 
     def _redacted(self, column: str, value: Any, *, is_secret: bool) -> Any:
         if column in _JSON:

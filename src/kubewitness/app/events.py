@@ -111,6 +111,11 @@ class Events:
     last_at: datetime | None = None
     has_ends: bool = True
 
+    @property
+    def is_unusable(self) -> bool:
+        """Whether nothing was read because nothing could be."""
+        return not self.ledger.read and bool(self.ledger.unreadable)
+
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query over `events`, by column name.
 
@@ -118,6 +123,10 @@ class Events:
             EngineError: the engine could not carry it out.
         """
         return self.engine.rows(sql, parameters)
+
+    def seal(self) -> None:
+        """From here on, let the engine reach nothing but these events: what others wrote may run."""
+        self.engine.seal()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ COMMANDS = {
     "baseline": ("kubewitness.cli.baseline:app", "Learn what actors usually do, so that a scan sees what is new."),
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
     "hunt": ("kubewitness.cli.hunt:hunt", "Look for events by a filter."),
+    "sql": ("kubewitness.cli.sql:sql", "Ask events in SQL."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

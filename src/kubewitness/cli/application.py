@@ -30,5 +30,6 @@ app.command(COMMANDS["exceptions"][0], name="exceptions", help=COMMANDS["excepti
 app.command(COMMANDS["baseline"][0], name="baseline", help=COMMANDS["baseline"][1])
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
 app.command(COMMANDS["hunt"][0], name="hunt", help=COMMANDS["hunt"][1])
+app.command(COMMANDS["sql"][0], name="sql", help=COMMANDS["sql"][1])
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])

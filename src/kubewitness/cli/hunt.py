@@ -14,7 +14,7 @@ from kubewitness.cli import EXIT_UNUSABLE
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubewitness.app.hunt import Found, FoundEvent
+    from kubewitness.app.asking.hunt import Found, FoundEvent
 
 _WIDTH = 100
 
@@ -44,8 +44,8 @@ def hunt(
 
     An empty answer may mean that the log could not have shown it: see kubewitness coverage.
     """
-    from kubewitness.app.hunt import hunt as run  # noqa: PLC0415 - the engine is imported when it runs
-    from kubewitness.app.hunt import select_of  # noqa: PLC0415
+    from kubewitness.app.asking.hunt import hunt as run  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.asking.hunt import select_of  # noqa: PLC0415
     from kubewitness.query.filters import parse_filter  # noqa: PLC0415
 
     if explain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from cyclopts import Parameter
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubewitness.app.events import Logs
+    from kubewitness.app.events import Events, Logs
 
 PATHS_HELP = "Files, directories, globs, or - for standard input."
 
@@ -44,6 +45,16 @@ class LogOptions:
         if not paths:
             raise UsageError("no logs named", hint=f"{example}; or - for standard input")
         return Logs(paths, since=moment(self.since), until=moment(self.until), cluster=self.cluster)
+
+
+def warn(events: Events) -> None:
+    """Say what could not be read, beside the answer."""
+    for item in events.ledger.unreadable:
+        print(f"warning: {item.origin}: {item.reason}", file=sys.stderr)  # noqa: T201 - this is the front end
+    if rejected := events.ledger.rejected:
+        first = next(iter(events.ledger.rejections), None)
+        where = f", the first at {first.origin}: {first.reason}" if first else ""
+        print(f"warning: {rejected:,} records are no events{where}", file=sys.stderr)  # noqa: T201
 
 
 def moment(text: str | None) -> datetime | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -10,13 +12,14 @@ import duckdb
 from kubewitness.model.errors import KubewitnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
 DEFAULT_LINE_BYTES = 16 << 20
 """Longest line that is read without asking for larger buffers."""
 
 _MEMORY_LIMIT = "900MB"
+_BATCH_ROWS = 2048
 
 
 # Queries that no input can make right: never to be taken for a refusal of the input.
@@ -25,6 +28,21 @@ _MISTAKES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserExcep
 
 class EngineError(KubewitnessError):
     """The engine could not carry out a query; nothing of it took effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives.
+
+    Attributes:
+        names: of its columns; two may be the same.
+        types: of its columns, as the engine spells them.
+        batches: its rows, some at a time; to be read once, and to the end or closed.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    batches: Generator[list[tuple[Any, ...]]]
 
 
 class Engine:
@@ -39,7 +57,8 @@ class Engine:
             config={
                 "threads": threads or os.cpu_count() or 1,
                 "memory_limit": memory_limit,
-                "temp_directory": str(folder),
+                # A sealed engine still reaches this folder, so nothing else is in it.
+                "temp_directory": str(folder / "spilled"),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
             },
@@ -80,9 +99,59 @@ class Engine:
         except duckdb.Error as error:
             raise EngineError(str(error).splitlines()[0]) from error
 
+    def seal(self, folders: Sequence[str] = ()) -> None:
+        """From here on, reach no file and no network, and let no setting be changed; there is no way back.
+
+        Args:
+            folders: whose files can be read nevertheless.
+        """
+        harden(self._connection, folders)
+
+    def ask(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float | None = None) -> Answer:
+        """Run one query that somebody else wrote; its rows are made while they are read.
+
+        Args:
+            sql: the query; the engine should be sealed.
+            parameters: values of its parameters.
+            seconds: how long it may take, reading included.
+
+        Raises:
+            duckdb.Error: the engine refused; `kubewitness.query.questions` says it for people.
+        """
+        timer = Timer(seconds, self._connection.interrupt) if seconds is not None else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            cursor = self._connection.execute(sql, dict(parameters) if parameters else None)
+        except duckdb.Error:
+            if timer:
+                timer.cancel()
+            raise
+        described = cursor.description or ()
+        names, types = tuple(str(item[0]) for item in described), tuple(str(item[1]) for item in described)
+        return Answer(names, types, _batches(cursor, timer))
+
     def close(self) -> None:
         """Give back memory and temporary files."""
         self._connection.close()
+
+
+def harden(connection: duckdb.DuckDBPyConnection, folders: Sequence[str]) -> None:
+    """Shut a connection off from files, networks, variables of Python and changes of settings."""
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET allowed_directories = $folders", {"folders": list(folders)})
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _batches(cursor: duckdb.DuckDBPyConnection, timer: Timer | None) -> Generator[list[tuple[Any, ...]]]:
+    try:
+        while rows := cursor.fetchmany(_BATCH_ROWS):
+            yield rows
+    finally:
+        if timer:
+            timer.cancel()
 
 
 def with_floors(floors: Sequence[tuple[str, str]], query: str) -> str:

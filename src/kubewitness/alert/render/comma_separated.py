@@ -31,10 +31,11 @@ def render(report: Report, out: TextIO) -> None:
         fields["origins"] = [
             event.source if event.line is None else f"{event.source}:{event.line}" for event in alert.events
         ]
-        writer.writerow([_cell(fields[column]) for column in COLUMNS])
+        writer.writerow([cell(fields[column]) for column in COLUMNS])
 
 
-def _cell(value: Any) -> str | int:
+def cell(value: Any) -> str | int:
+    """A value as a cell of CSV that is safe to open in a spreadsheet; lists are joined by `; `."""
     if value is None:
         return ""
     if isinstance(value, int):

@@ -1,0 +1,117 @@
+"""Rows of an answer: as a table for people, JSON, NDJSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from kubewitness.alert.render.comma_separated import cell
+from kubewitness.alert.render.row_format import RowFormat
+from kubewitness.words.escape import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_WIDTH = 100
+_NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
+
+
+def render_rows(
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    form: RowFormat,
+    out: TextIO,
+    *,
+    types: Sequence[str] = (),
+    most: int = 100,
+) -> int:
+    """Write rows, one by one as they come.
+
+    Args:
+        names: of the columns; of two that are the same, the second gets a number.
+        rows: values that JSON can say, redacted.
+        form: how.
+        out: where to.
+        types: of the columns, as the engine spells them; numbers stand on the right.
+        most: rows of a table; the other formats have all.
+
+    Returns:
+        How many rows there were.
+    """
+    unique = _unique(names)
+    match form:
+        case RowFormat.TABLE:
+            return _table(unique, rows, out, types, most)
+        case RowFormat.CSV:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(unique)
+            lines = ([cell(_flat(value)) for value in row] for row in rows)
+            return sum(bool(writer.writerow(line)) for line in lines)
+        case RowFormat.NDJSON:
+            return sum(bool(out.write(_line(unique, row) + "\n")) for row in rows)
+        case RowFormat.JSON:
+            count = 0
+            for row in rows:
+                out.write((",\n  " if count else "[\n  ") + _line(unique, row))
+                count += 1
+            out.write("\n]\n" if count else "[]\n")
+            return count
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for name in names:
+        number = 1
+        unique = name
+        while unique in found:
+            number += 1
+            unique = f"{name}_{number}"
+        found[unique] = None
+    return [*found]
+
+
+def _line(names: Sequence[str], row: Sequence[Any]) -> str:
+    return json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
+
+
+def _flat(value: Any) -> Any:
+    """Lists of texts stay lists; what is deeper is JSON."""
+    is_plain_list = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if is_plain_list or value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO, types: Sequence[str], most: int) -> int:
+    console = Console(file=out, markup=False, highlight=False, emoji=False)
+    console.width = max(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    pending = iter(rows)
+    first = list(islice(pending, most))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for index, name in enumerate(names):
+        is_number = index < len(types) and any(word in types[index] for word in _NUMBERS)
+        table.add_column(visible(name), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+    for row in first:
+        table.add_row(*(_shown(value) for value in row))
+    console.print(table)
+    left = sum(1 for _ in pending)
+    if not first:
+        console.print("no rows")
+    elif left:
+        console.print(f"the first {len(first):,} of {len(first) + left:,} rows; --most shows more", style="dim")
+    return len(first) + left
+
+
+def _shown(value: Any) -> str:
+    flat = _flat(value)
+    if isinstance(flat, int):
+        return f"{flat}"
+    text = ", ".join(flat) if isinstance(flat, list) else str("" if flat is None else flat)
+    if isinstance(value, str) and len(value) == 27 and value.endswith("Z") and value[10] == "T":  # noqa: PLR2004 - a time
+        text = value[:19].replace("T", " ")
+    return visible(text)

@@ -1,0 +1,45 @@
+"""`kubewitness sql`: ask events in SQL."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from kubewitness.alert.render.row_format import RowFormat
+from kubewitness.cli import EXIT_UNUSABLE
+from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn
+from kubewitness.model.errors import UsageError
+
+_EXAMPLE = "kubewitness sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
+
+
+def sql(
+    query: Annotated[str, Parameter(help="One query that reads: SELECT, FROM, WITH, DESCRIBE or SUMMARIZE.")],
+    /,
+    *paths: Annotated[str, Parameter(help=PATHS_HELP, allow_leading_hyphen=True)],
+    filter: Annotated[  # noqa: A002
+        str, Parameter(help="Only events of which this filter holds are in the table: 'verb:delete'.")
+    ] = "",
+    most: Annotated[int, Parameter(name=["--most", "-n"], help="How many rows a table shows.")] = 100,
+    seconds: Annotated[float, Parameter(help="How long the query may take, reading of logs not counted.")] = 600.0,
+    reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
+    format: Annotated[RowFormat, Parameter(name=["--format", "-f"], help="How to print rows.")] = RowFormat.TABLE,  # noqa: A002
+    which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
+) -> int:
+    """Ask events in SQL: the table is `events`, its columns are those of docs/reference/columns.md.
+
+    The query reads that table and nothing else: no file, no network, no setting.
+    """
+    from kubewitness.alert.render.rows import render_rows  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.asking.sql import ask  # noqa: PLC0415
+    from kubewitness.query.filters import parse_filter  # noqa: PLC0415
+
+    if most < 0:
+        raise UsageError("--most is a number of rows", hint="write 0 or more")
+    logs = which.logs(paths, example=_EXAMPLE)
+    with ask(query, logs, where=parse_filter(filter), seconds=seconds, reveal=reveal) as asked:
+        warn(asked.events)
+        render_rows(asked.names, asked.rows, format, sys.stdout, types=asked.types, most=most)
+        return EXIT_UNUSABLE if asked.events.is_unusable else 0
