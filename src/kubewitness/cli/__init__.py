@@ -13,6 +13,7 @@ COMMANDS = {
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
     "hunt": ("kubewitness.cli.hunt:hunt", "Look for events by a filter."),
     "sql": ("kubewitness.cli.sql:sql", "Ask events in SQL."),
+    "rbac": ("kubewitness.cli.rbac:rbac", "Write the least role for what somebody did; replay a role on a log."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

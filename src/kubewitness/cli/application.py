@@ -13,6 +13,11 @@ _SCAN_EXAMPLES = (
     "zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high",
 )
 
+
+def _examples(*lines: str) -> str:
+    return "\n\n".join(("Examples:", *(f"    {line}" for line in lines)))
+
+
 app = App(
     name="kubewitness",
     help=ABOUT,
@@ -24,12 +29,23 @@ app.command(
     COMMANDS["scan"][0],
     name="scan",
     help=COMMANDS["scan"][1],
-    help_epilogue="\n\n".join(("Examples:", *(f"    {line}" for line in _SCAN_EXAMPLES))),
+    help_epilogue=_examples(*_SCAN_EXAMPLES),
 )
 app.command(COMMANDS["exceptions"][0], name="exceptions", help=COMMANDS["exceptions"][1])
 app.command(COMMANDS["baseline"][0], name="baseline", help=COMMANDS["baseline"][1])
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
 app.command(COMMANDS["hunt"][0], name="hunt", help=COMMANDS["hunt"][1])
 app.command(COMMANDS["sql"][0], name="sql", help=COMMANDS["sql"][1])
+app.command(
+    COMMANDS["rbac"][0],
+    name="rbac",
+    help=COMMANDS["rbac"][1],
+    help_epilogue=_examples(
+        "kubewitness rbac shop/web audit.log > web-role.yaml",
+        "kubewitness rbac alice@example.com logs/ --exact",
+        "kubewitness rbac shop/web logs/ --replay web-role.yaml",
+        "kubewitness rbac system:serviceaccount:shop:web logs/ --unused current-role.yaml",
+    ),
+)
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])

@@ -13,6 +13,7 @@ from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
     from kubewitness.app.events import Events, Logs
+    from kubewitness.model.ledger import Ledger
 
 PATHS_HELP = "Files, directories, globs, or - for standard input."
 
@@ -49,10 +50,15 @@ class LogOptions:
 
 def warn(events: Events) -> None:
     """Say what could not be read, beside the answer."""
-    for item in events.ledger.unreadable:
+    warn_of(events.ledger)
+
+
+def warn_of(ledger: Ledger) -> None:
+    """Say what could not be read, beside the answer, by what became of every record."""
+    for item in ledger.unreadable:
         print(f"warning: {item.origin}: {item.reason}", file=sys.stderr)  # noqa: T201 - this is the front end
-    if rejected := events.ledger.rejected:
-        first = next(iter(events.ledger.rejections), None)
+    if rejected := ledger.rejected:
+        first = next(iter(ledger.rejections), None)
         where = f", the first at {first.origin}: {first.reason}" if first else ""
         print(f"warning: {rejected:,} records are no events{where}", file=sys.stderr)  # noqa: T201
 

@@ -1,0 +1,1 @@
+"""RBAC: what was used, the least that allows it, and what a given role would have allowed."""
