@@ -25,7 +25,7 @@ _COLUMNS = [column.name for column in API]
 _AROUND = ["cluster", "logged_at"]
 _JSON = frozenset(column.name for column in API if column.type == "JSON")
 
-_DELAY = timedelta(minutes=15)
+DELAY = timedelta(minutes=15)
 """How far the time that an envelope gives may be from the event's own."""
 
 
@@ -56,7 +56,7 @@ def is_same(cut: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if cut.get("cluster") != other.get("cluster") and "cluster" in cut and "cluster" in other:
         return False
     times = [other[name] for name in ("stage_at", "request_received_at", "logged_at") if name in other]
-    if "logged_at" in cut and times and abs(cut["logged_at"] - times[0]) > _DELAY:
+    if "logged_at" in cut and times and abs(cut["logged_at"] - times[0]) > DELAY:
         return False
     return all(
         name in other and _is_part(_value(name, cut[name]), _value(name, other[name]))

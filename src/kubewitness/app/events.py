@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
+from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.facts import BODY_FACTS, macros
@@ -58,6 +59,15 @@ SELECT
     coalesce(bool_or(is_end) FILTER (outcome IN (1, 2)), FALSE)
 FROM (SELECT *, rowid IN (SELECT event FROM duplicates) AS is_duplicate FROM staged)
 """
+_STORED_TOTALS = """
+SELECT
+    count(*) FILTER (NOT partial),
+    count(*) FILTER (partial),
+    min(happened_at),
+    max(coalesce(stage_at, happened_at)),
+    coalesce(bool_or(stage IN ('ResponseComplete', 'Panic')), FALSE)
+FROM events
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +78,15 @@ class Logs:
         paths: files, directories, globs, `-` for standard input.
         since: no events before (UTC, naive).
         until: no events from here on.
-        cluster: name for events whose log does not say.
+        cluster: name for events whose log does not say; of a store, the only cluster wanted.
+        store: a store to read instead of paths.
     """
 
     paths: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     cluster: str | None = None
+    store: str | None = None
 
     @property
     def period(self) -> Predicate:
@@ -140,13 +152,18 @@ def open_events(logs: Logs, columns: Collection[str], where: Predicate = ALWAYS)
 
     Raises:
         UnreadableError: nothing of the paths could be read.
+        StoreError: the store cannot be read.
+        UsageError: it has no such cluster.
     """
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
             others = [name for name in dict.fromkeys(columns) if name not in _OWN]
-            yield _read(engine, logs, others, where, Path(folder))
+            if logs.store is None:
+                yield _read(engine, logs, others, where, Path(folder))
+            else:
+                yield _read_store(engine, logs, logs.store, others, where)
         finally:
             engine.close()
 
@@ -178,6 +195,21 @@ def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, fold
     engine.run("DROP TABLE staged")
     ledger = _ledger(reading, events=events, partial=partial, duplicates=duplicates, other=other)
     return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends)
+
+
+def _read_store(engine: Engine, logs: Logs, store: str, columns: list[str], where: Predicate) -> Events:
+    snapshot = open_snapshot(store, since=logs.since, until=logs.until, cluster=logs.cluster)
+    holds = lower(And((where, logs.period))).sql("duckdb")
+    listed = "".join(f', "{name}"' for name in columns)
+    query = snapshot.query(
+        f"SELECT row_number() OVER () AS row, source, line, happened_at{listed} FROM events WHERE {holds}"  # noqa: S608 - of predicates
+    )
+    engine.run(f"CREATE TABLE events AS {query.sql}", query.parameters)
+    totals = snapshot.query(_STORED_TOTALS)
+    ((events, partial, first_at, last_at, has_ends),) = engine.run(totals.sql, totals.parameters)
+    return Events(
+        engine, Ledger(read=events + partial, events=events, partial=partial), (), first_at, last_at, has_ends
+    )
 
 
 def _select(columns: list[str]) -> str:

@@ -10,6 +10,8 @@ COMMANDS = {
     "scan": ("kubewitness.cli.scan:scan", "Read audit logs in any shape and report what happened."),
     "exceptions": ("kubewitness.cli.exceptions:app", "Check files of exceptions."),
     "baseline": ("kubewitness.cli.baseline:app", "Learn what actors usually do, so that a scan sees what is new."),
+    "ingest": ("kubewitness.cli.ingest:ingest", "Keep the events of logs in a store."),
+    "store": ("kubewitness.cli.store:app", "Look after a store of events."),
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
     "hunt": ("kubewitness.cli.hunt:hunt", "Look for events by a filter."),
     "sql": ("kubewitness.cli.sql:sql", "Ask events in SQL."),

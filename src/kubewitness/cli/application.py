@@ -12,6 +12,11 @@ _SCAN_EXAMPLES = (
     "kubewitness scan insights-logs-kube-audit/ --format html -o report.html",
     "zcat audit-*.log.gz | kubewitness scan - --format json --fail-on high",
 )
+_INGEST_EXAMPLES = (
+    "kubewitness ingest audit.log --store lake",
+    "kubewitness ingest insights-logs-kube-audit/ --store lake",
+    "kubewitness ingest audit-*.log.gz --store lake --cluster prod",
+)
 
 
 def _examples(*lines: str) -> str:
@@ -33,6 +38,13 @@ app.command(
 )
 app.command(COMMANDS["exceptions"][0], name="exceptions", help=COMMANDS["exceptions"][1])
 app.command(COMMANDS["baseline"][0], name="baseline", help=COMMANDS["baseline"][1])
+app.command(
+    COMMANDS["ingest"][0],
+    name="ingest",
+    help=COMMANDS["ingest"][1],
+    help_epilogue="\n\n".join(("Examples:", *(f"    {line}" for line in _INGEST_EXAMPLES))),
+)
+app.command(COMMANDS["store"][0], name="store", help=COMMANDS["store"][1])
 app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
 app.command(COMMANDS["hunt"][0], name="hunt", help=COMMANDS["hunt"][1])
 app.command(COMMANDS["sql"][0], name="sql", help=COMMANDS["sql"][1])

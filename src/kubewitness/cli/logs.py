@@ -27,7 +27,10 @@ class LogOptions:
         None
     )
     until: Annotated[str | None, Parameter(help="Leave out events from this time on.")] = None
-    cluster: Annotated[str | None, Parameter(help="Name of the cluster where the log does not say.")] = None
+    cluster: Annotated[
+        str | None, Parameter(help="Name of the cluster where the log does not say; of a store, the only one wanted.")
+    ] = None
+    store: Annotated[str | None, Parameter(help="Ask this store instead of logs.")] = None
 
     def logs(self, paths: tuple[str, ...], *, example: str) -> Logs:
         """The logs that a command names.
@@ -43,9 +46,11 @@ class LogOptions:
 
         if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
             raise UsageError(f"unknown option {unknown[0]}", hint=f"{example}; a file of that name is ./-name")
-        if not paths:
+        if self.store is not None and paths:
+            raise UsageError("logs and a store", hint="name either; kubewitness ingest puts logs into a store")
+        if not paths and self.store is None:
             raise UsageError("no logs named", hint=f"{example}; or - for standard input")
-        return Logs(paths, since=moment(self.since), until=moment(self.until), cluster=self.cluster)
+        return Logs(paths, since=moment(self.since), until=moment(self.until), cluster=self.cluster, store=self.store)
 
 
 def warn(events: Events) -> None:

@@ -6,7 +6,8 @@ KubewitnessError
 ├── RuleError          a rule cannot be loaded
 ├── ListError          a list cannot be loaded
 ├── ExceptionError     an exception cannot be loaded
-└── PolicyError        an audit policy cannot be loaded
+├── PolicyError        an audit policy cannot be loaded
+└── StoreError         a store cannot be read or written
 """
 
 from __future__ import annotations
@@ -54,3 +55,7 @@ class ExceptionError(KubewitnessError):
 
 class PolicyError(KubewitnessError):
     """An audit policy cannot be loaded."""
+
+
+class StoreError(KubewitnessError):
+    """A store cannot be read or written."""

@@ -1,0 +1,1 @@
+"""Use cases of the store: keeping events, and keeping the store itself."""

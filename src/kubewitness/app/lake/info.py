@@ -1,0 +1,145 @@
+"""Use case: what is in a store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kubewitness.store.lake import Lake
+from kubewitness.store.table import facts_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from kubewitness.store.files import DataFile
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Part of a store: of a day, a cluster, or all of it.
+
+    Attributes:
+        name: of the day or cluster; None where events do not say.
+        events: how many.
+        files: how many data files.
+        bytes: their size.
+        first_at: time of its first event (UTC, naive).
+        last_at: time of its last event.
+    """
+
+    name: str | None
+    events: int
+    files: int
+    bytes: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenSource:
+    """A source that was taken.
+
+    Attributes:
+        name: what it was called when it was last read.
+        cluster: name for its records that do not say.
+        bytes: how far it was taken, unpacked.
+        lines: how many lines that is.
+        sha256: of these bytes.
+    """
+
+    name: str
+    cluster: str | None
+    bytes: int
+    lines: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What is in a store.
+
+    Attributes:
+        location: of the store.
+        version: number of its last commit.
+        total: all of it.
+        days: by day, the oldest first.
+        clusters: by cluster.
+        sources: what was taken, by name.
+        facts: version of the facts that this program makes.
+        older_files: files whose facts are of another version: they are derived again whenever they are read.
+        small_files: files that compacting would join.
+        last_written_at: time of the last commit (UTC, naive).
+    """
+
+    location: str
+    version: int
+    total: Share
+    days: tuple[Share, ...]
+    clusters: tuple[Share, ...]
+    sources: tuple[TakenSource, ...]
+    facts: str
+    older_files: int
+    small_files: int
+    last_written_at: datetime | None
+
+
+def store_info(store: str) -> StoreInfo:
+    """Say what is in a store.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    lake = Lake.open(store)
+    files = lake.files()
+    by_day: dict[date | None, list[DataFile]] = defaultdict(list)
+    by_cluster: dict[str | None, list[DataFile]] = defaultdict(list)
+    by_partition: dict[tuple[date | None, str | None], list[DataFile]] = defaultdict(list)
+    for each in files:
+        by_day[each.day].append(each)
+        by_cluster[each.cluster].append(each)
+        by_partition[each.day, each.cluster].append(each)
+    history = lake.history()
+    return StoreInfo(
+        location=store,
+        version=lake.version,
+        total=_share("all", files),
+        days=tuple(
+            _share(day.isoformat() if day else None, by_day[day])
+            for day in sorted(by_day, key=lambda day: (day is not None, day))
+        ),
+        clusters=tuple(
+            _share(name, by_cluster[name]) for name in sorted(by_cluster, key=lambda name: (name is not None, name))
+        ),
+        sources=tuple(
+            sorted(
+                (
+                    TakenSource(each.name, each.cluster, each.end, each.lines, each.sha256)
+                    for each in lake.positions().values()
+                ),
+                key=lambda source: (source.name, source.sha256),
+            )
+        ),
+        facts=facts_version(),
+        older_files=sum(each.facts != facts_version() for each in files),
+        small_files=sum(len(members) for members in by_partition.values() if len(members) > 1),
+        last_written_at=datetime.fromtimestamp(history[-1]["at_ms"] / 1000, UTC).replace(tzinfo=None)
+        if history
+        else None,
+    )
+
+
+def _share(name: str | None, files: Iterable[DataFile]) -> Share:
+    files = list(files)
+    first = [each.least["happened_at"] for each in files if "happened_at" in each.least]
+    last = [each.greatest["happened_at"] for each in files if "happened_at" in each.greatest]
+    return Share(
+        name,
+        sum(each.events for each in files),
+        len(files),
+        sum(each.size for each in files),
+        min(first, default=None),
+        max(last, default=None),
+    )

@@ -1,0 +1,285 @@
+"""Use case: keep the events of logs in a store, each exactly once."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubewitness.app.lake.known import mark_known
+from kubewitness.app.lake.landing import Landing, land, landed_query
+from kubewitness.app.lake.pieces import PIECE_BYTES, Cutter, Piece
+from kubewitness.app.lake.writing import ORDER, drop_files, write_files
+from kubewitness.facts import macros
+from kubewitness.model.errors import StoreError, UnreadableError
+from kubewitness.model.ledger import Ledger, Origin, Rejection
+from kubewitness.query.engine import Engine
+from kubewitness.sources import find_sources
+from kubewitness.store.lake import Change, ConflictError, Lake
+from kubewitness.store.places import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kubewitness.sources import Source
+    from kubewitness.store.files import DataFile
+    from kubewitness.store.positions import Position
+
+_BATCH_BYTES = 160 << 20
+_BATCH_PIECES = 500
+_TRIES = 50
+_KEPT_REJECTIONS = 1000
+_COUNTED = ("read", "events", "partial", "duplicates", "other", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingest did.
+
+    Attributes:
+        ledger: what became of every record that was new.
+        sources: how many sources had something new.
+        known: names of sources in which nothing was new.
+        waiting: bytes at the end of sources that wait for the end of their record, by name.
+        files: how many data files were written.
+        bytes: their size.
+        commits: how many commits it took.
+        version: of the store afterwards.
+        duration_s: how long it took.
+        left_out: files that were not read because their names say they are no logs.
+    """
+
+    ledger: Ledger
+    sources: int
+    known: tuple[str, ...]
+    waiting: dict[str, int]
+    files: int
+    bytes: int
+    commits: int
+    version: int
+    duration_s: float
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What was done so far."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
+    rejections: list[Rejection] = field(default_factory=list)
+    unreadable: list[Rejection] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    files: int = 0
+    bytes: int = 0
+    commits: int = 0
+
+    def add(self, ledger: Ledger, written: Sequence[DataFile], pieces: Sequence[Piece]) -> None:
+        for name in _COUNTED:
+            self.counts[name] += getattr(ledger, name)
+        self.rejections += ledger.rejections[: _KEPT_REJECTIONS - len(self.rejections)]
+        self.unreadable += ledger.unreadable
+        self.keys |= {piece.position.key for piece in pieces}
+        self.files += len(written)
+        self.bytes += sum(each.size for each in written)
+        self.commits += 1
+
+
+class _MovedError(Exception):
+    """Somebody else has taken the same sources meanwhile."""
+
+
+def ingest(
+    paths: Sequence[str],
+    store: str,
+    *,
+    cluster: str | None = None,
+    is_finished: bool = False,
+    piece_bytes: int = PIECE_BYTES,
+) -> Ingested:
+    """Write the events of logs into a store.
+
+    It may be stopped at any moment and run again, run twice over the same files, and run several times at once: every
+    event is in the store once.
+
+    Args:
+        paths: files, directories, globs, `-` for standard input.
+        store: folder of the store; it is made when it is not there.
+        cluster: name for events whose log does not say.
+        is_finished: whether a last line without newline counts although more could follow.
+        piece_bytes: about how much of a file is read at a time.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+        UnreadableError: nothing of the paths could be read.
+    """
+    began = time.perf_counter()
+    listing = find_sources(list(paths))
+    if not listing.sources:
+        reasons = "; ".join(f"{item.origin}: {item.reason}" for item in listing.unreadable)
+        raise UnreadableError(
+            f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
+        )
+    lake = Lake.open_or_create(store)
+    with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
+        folder = Path(name)
+        cutter = Cutter(folder, cluster=cluster, is_finished=is_finished, piece_bytes=piece_bytes)
+        run = _Ingest(lake, Place(store), cutter, folder)
+        run.sum.unreadable += listing.unreadable
+        run.take(listing.sources)
+    total = run.sum
+    ledger = Ledger(
+        **total.counts,
+        rejections=tuple(total.rejections),
+        unreadable=tuple(dict.fromkeys([*total.unreadable, *cutter.remarks.unreadable])),
+    )
+    return Ingested(
+        ledger=ledger,
+        sources=len(total.keys),
+        known=tuple(dict.fromkeys(cutter.remarks.known)),
+        waiting=dict(cutter.remarks.waiting),
+        files=total.files,
+        bytes=total.bytes,
+        commits=total.commits,
+        version=lake.version,
+        duration_s=time.perf_counter() - began,
+        left_out=tuple(listing.left_out),
+    )
+
+
+class _Ingest:
+    """One run over sources."""
+
+    def __init__(self, lake: Lake, place: Place, cutter: Cutter, folder: Path) -> None:
+        self._lake = lake
+        self._place = place
+        self._cutter = cutter
+        self._folder = folder
+        self._positions: dict[str, Position] = {}
+        self.sum = _Sum()
+
+    def take(self, sources: Sequence[Source]) -> None:
+        """Take what is new in sources."""
+        held = self._hold(sources)
+        for _ in range(_TRIES):
+            self._positions = self._lake.positions()
+            try:
+                self._pass(held)
+            except _MovedError:
+                continue
+            return
+        raise StoreError("others keep taking the same sources", where=self._lake.location, hint="try again later")
+
+    def _hold(self, sources: Sequence[Source]) -> list[Source]:
+        found = []
+        for source in sources:
+            try:
+                found.append(self._cutter.hold(source))
+            except (OSError, UnreadableError) as error:
+                self._note(source, error)
+        return found
+
+    def _pass(self, sources: Sequence[Source]) -> None:
+        batch: list[Piece] = []
+        for piece in self._pieces(sources):
+            if batch and batch[0].position.cluster != piece.position.cluster:
+                self._keep(batch)
+                batch = []
+            batch.append(piece)
+            self._positions[piece.position.key] = piece.position
+            if sum(each.size for each in batch) >= _BATCH_BYTES or len(batch) >= _BATCH_PIECES:
+                self._keep(batch)
+                batch = []
+        if batch:
+            self._keep(batch)
+
+    def _pieces(self, sources: Sequence[Source]) -> Iterator[Piece]:
+        for source in sources:
+            try:
+                yield from self._cutter.cut(source, self._positions.get)
+            except (OSError, UnreadableError) as error:
+                self._note(source, error)
+
+    def _note(self, source: Source, error: OSError | UnreadableError) -> None:
+        reason = error.message if isinstance(error, UnreadableError) else error.strerror or str(error)
+        self.sum.unreadable.append(Rejection(reason, Origin(source.name)))
+
+    def _keep(self, pieces: Sequence[Piece]) -> None:
+        """Read pieces, write what is new, commit it with the positions after them."""
+        with tempfile.TemporaryDirectory(prefix="batch-", dir=self._folder) as name:
+            engine = Engine(Path(name))
+            try:
+                engine.run(macros())
+                batch = _Batch(land(engine, pieces, Path(name)), self._lake, self._place, Path(name))
+                written, ledger = batch.commit()
+            finally:
+                engine.close()
+        for piece in pieces:
+            piece.path.unlink()
+        self.sum.add(ledger, written, pieces)
+
+
+class _Batch:
+    """Pieces that have landed, on their way into the store."""
+
+    def __init__(self, landing: Landing, lake: Lake, place: Place, folder: Path) -> None:
+        self._landing = landing
+        self._lake = lake
+        self._place = place
+        self._folder = folder
+
+    def commit(self) -> tuple[list[DataFile], Ledger]:
+        """Write and commit what is new; give the files and what became of each record."""
+        landing, lake = self._landing, self._lake
+        positions = {piece.position.key: piece.position for piece in landing.pieces}
+        seen: set[str] = set()
+        written: list[DataFile] | None = None
+        for _ in range(_TRIES):
+            before = lake.positions()
+            if any(self._has_moved(piece, before.get(piece.position.key)) for piece in self._first_pieces()):
+                drop_files(written or [], self._place)
+                raise _MovedError
+            files = [each for each in lake.files() if each.path not in seen]
+            seen |= {each.path for each in files}
+            if mark_known(landing, files, self._place) and written is not None:
+                drop_files(written, self._place)
+                written = None
+            if written is None:
+                written = self._write()
+            ledger = landing.ledger()
+            details = {"operation": "ingest", "ledger": {name: getattr(ledger, name) for name in _COUNTED}}
+            try:
+                further = [each for key, each in positions.items() if key not in before or each.end >= before[key].end]
+                lake.commit(Change(written, positions=further, details=details))
+            except ConflictError:
+                lake.refresh()
+                continue
+            except BaseException:
+                drop_files(written, self._place)
+                raise
+            return written, ledger
+        drop_files(written or [], self._place)
+        raise StoreError("others keep writing to the store", where=lake.location, hint="try again later")
+
+    def _first_pieces(self) -> Iterator[Piece]:
+        """The first piece of each source."""
+        seen: set[str] = set()
+        for piece in self._landing.pieces:
+            if piece.position.key not in seen:
+                seen.add(piece.position.key)
+                yield piece
+
+    @staticmethod
+    def _has_moved(piece: Piece, now: Position | None) -> bool:
+        """Whether somebody else has taken a source since it was looked up."""
+        known = piece.before
+        return (now and (now.end, now.sha256)) != (known and (known.end, known.sha256))
+
+    def _write(self) -> list[DataFile]:
+        landing = self._landing
+        landing.settle()
+        partitions = landing.engine.run(
+            "SELECT DISTINCT origins.day, staged.cluster FROM origins JOIN staged ON staged.rowid = origins.row"
+        )
+        return write_files(landing.engine, landed_query(ORDER), partitions, place=self._place, folder=self._folder)

@@ -1,0 +1,184 @@
+"""Landing: what pieces say, in a table of the engine, from which it is written into data files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubewitness.app.duplicates import find_cut_duplicates
+from kubewitness.app.evidence import Evidence
+from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
+from kubewitness.model.ledger import Ledger, Origin, Rejection
+from kubewitness.query.reading import OUTCOME
+from kubewitness.store.table import GIVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from kubewitness.app.lake.pieces import Piece
+    from kubewitness.query.engine import Engine
+
+_OF_THE_STORE = frozenset({"day", "source", "line", "source_key", "remainder", "raw"})
+READ = tuple(column for column in GIVEN if column.name not in _OF_THE_STORE)
+"""Columns that come out of reading."""
+
+_CREATE_STAGED = """
+-- One row per record of the pieces, in their order.
+CREATE OR REPLACE TABLE staged (
+    source_id INTEGER, record_line BIGINT, outcome TINYINT, happened_at TIMESTAMP, record_key UBIGINT, time_key UBIGINT,
+    {columns}
+)
+"""
+_CREATE_PLACES = """
+-- One row per stretch of rows whose lines follow each other: what to add to a row to get its line.
+CREATE OR REPLACE TABLE places (first_row BIGINT, source_id INTEGER, to_line BIGINT)
+"""
+_CREATE_PIECES = """
+-- One row per piece: what its lines and bytes are in the source that it is from.
+CREATE OR REPLACE TABLE pieces (id INTEGER, name VARCHAR, source_key VARCHAR, first_line BIGINT)
+"""
+_CREATE_ORIGINS = """
+-- One row per event that counts: where it is from.
+CREATE OR REPLACE TABLE origins AS
+SELECT
+    rows.row,
+    rows.happened_at::DATE AS day,
+    pieces.name AS source,
+    pieces.first_line - 1
+    + CASE WHEN rows.source_id IS NULL THEN rows.row + places.to_line ELSE record_line END AS line,
+    pieces.source_key AS source_key
+FROM (
+    SELECT rowid AS row, source_id, record_line, happened_at
+    FROM staged
+    WHERE outcome IN (1, 2) AND rowid NOT IN (SELECT event FROM duplicates)
+) AS rows
+ASOF LEFT JOIN places ON rows.row >= places.first_row
+LEFT JOIN pieces ON pieces.id = coalesce(rows.source_id, places.source_id)
+"""
+_CREATE_NOTES = """
+-- One row per row whose record says more than its columns.
+CREATE OR REPLACE TABLE notes (row BIGINT, remainder JSON, raw BLOB)
+"""
+_LEDGER = """
+SELECT
+    count(*) FILTER (outcome = 1 AND NOT is_duplicate),
+    count(*) FILTER (outcome = 2 AND NOT is_duplicate),
+    count(*) FILTER (outcome IN (1, 2) AND is_duplicate),
+    count(*) FILTER (outcome = 3)
+FROM (SELECT outcome, rowid IN (SELECT event FROM duplicates) AS is_duplicate FROM staged)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Pieces of one cluster that have been read.
+
+    Attributes:
+        engine: has the tables `staged`, `duplicates` (rows of it that do not count), `places`, `pieces` and `notes`.
+        pieces: what was read.
+        reading: how.
+        evidence: to read records again.
+    """
+
+    engine: Engine
+    pieces: Sequence[Piece]
+    reading: Reading
+    evidence: Evidence
+
+    def settle(self) -> None:
+        """Make the table `origins` of the rows that count."""
+        self.engine.run(_CREATE_ORIGINS)
+
+    def ledger(self) -> Ledger:
+        """What became of every record."""
+        reading = self.reading
+        ((events, partial, duplicates, other),) = self.engine.run(_LEDGER)
+        other += reading.other
+        return Ledger(
+            read=events + partial + duplicates + other + reading.rejected,
+            events=events,
+            partial=partial,
+            duplicates=duplicates,
+            other=other,
+            rejected=reading.rejected,
+            rejections=tuple(Rejection(each.reason, self._origin(each.origin)) for each in reading.rejections),
+            unreadable=tuple(Rejection(each.reason, self._origin(each.origin)) for each in reading.unreadable),
+        )
+
+    def _origin(self, origin: Origin) -> Origin:
+        """Where it stands in the source, out of where it stands in a piece."""
+        for piece in self.pieces:
+            if str(piece.path) == origin.source:
+                line = None if origin.line is None else origin.line + piece.first_line - 1
+                return Origin(piece.source.name, line)
+        return origin
+
+
+def land(engine: Engine, pieces: Sequence[Piece], folder: Path) -> Landing:
+    """Read pieces of one cluster into the engine, and mark what is there twice.
+
+    Args:
+        engine: with the macros.
+        pieces: of one cluster.
+        folder: for temporary files.
+    """
+    columns = ", ".join(f'"{column.name}" {column.type}' for column in READ)
+    engine.run(_CREATE_STAGED.format(columns=columns))
+    reading = Reading()
+    listed = ", ".join(f'"{column.name}"' for column in READ)
+    select = (
+        f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608 - our own columns
+        f" {TIME_KEY} AS time_key, {listed} FROM asked"
+    )
+    asked = f"SELECT *, {REQUEST_HASH} AS request_hash FROM events"  # noqa: S608 - same
+    target = Target("staged", select, (("asked", asked),), as_written=True)
+    paths = [str(piece.path) for piece in pieces]
+    read_sources(engine, paths, target, folder, reading, cluster=pieces[0].position.cluster)
+    landing = Landing(engine, pieces, reading, Evidence(engine, reading, folder))
+    engine.run(CREATE_DUPLICATES)
+    find_cut_duplicates(engine, landing.evidence)
+    _store_places(landing)
+    engine.run(_CREATE_NOTES)
+    return landing
+
+
+def _store_places(landing: Landing) -> None:
+    engine, reading = landing.engine, landing.reading
+    engine.run(_CREATE_PIECES)
+    by_path = {str(piece.path): piece for piece in landing.pieces}
+    found = [by_path[source.path] for source in reading.sources]
+    engine.run(
+        "INSERT INTO pieces SELECT unnest($ids), unnest($names), unnest($keys), unnest($lines)",
+        {
+            "ids": [*range(len(found))],
+            "names": [piece.source.name for piece in found],
+            "keys": [piece.position.key for piece in found],
+            "lines": [piece.first_line for piece in found],
+        },
+    )
+    engine.run(_CREATE_PLACES)
+    places = [place for span in reading.spans for place in span.places()]
+    engine.run(
+        "INSERT INTO places SELECT unnest($rows), unnest($ids), unnest($lines)",
+        {
+            "rows": [row for row, _, _ in places],
+            "ids": [source_id for _, source_id, _ in places],
+            "lines": [to_line for _, _, to_line in places],
+        },
+    )
+
+
+def landed_query(order: str) -> str:
+    """Query for the events of a landing that count, in the columns that facts are made of.
+
+    Args:
+        order: SQL to sort them by.
+    """
+    columns = ", ".join(f'staged."{column.name}"' for column in READ)
+    return (
+        f"SELECT {columns}, origins.day, origins.source, origins.line, origins.source_key, notes.remainder, notes.raw"  # noqa: S608
+        " FROM staged JOIN origins ON origins.row = staged.rowid LEFT JOIN notes ON notes.row = staged.rowid"
+        f" ORDER BY {order}"
+    )

@@ -1,0 +1,86 @@
+"""Opening a store for reading: its files at one moment, and queries over their events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubewitness.model.errors import UsageError
+from kubewitness.store.files import select_files
+from kubewitness.store.lake import Lake
+from kubewitness.store.places import Place
+from kubewitness.store.relation import stored_query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from kubewitness.query.reading import ReadingQuery
+    from kubewitness.store.files import DataFile
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Data files of a store as they were at one moment; what is written or compacted later does not change them.
+
+    Attributes:
+        location: of the store.
+        version: of the store.
+        files: those that can hold what was asked for.
+        place: where their bytes are.
+        clusters: that were asked for; None for all.
+    """
+
+    location: str
+    version: int
+    files: tuple[DataFile, ...]
+    place: Place
+    clusters: frozenset[str | None] | None = None
+
+    @property
+    def events(self) -> int:
+        """Number of events in these files."""
+        return sum(each.events for each in self.files)
+
+    def query(self, select: str, *, above: Sequence[tuple[str, str]] = ()) -> ReadingQuery:
+        """The query `select` over `events`: the events table, and the columns that a store has beside it.
+
+        Events outside of the period that was asked for may be among them: files are left out, not rows.
+        """
+        return stored_query(select, self.files, self.place.paths(each.path for each in self.files), above=above)
+
+
+def open_snapshot(
+    store: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cluster: str | None = None,
+) -> Snapshot:
+    """Open a store as it is now.
+
+    Args:
+        store: folder of the store.
+        since: no files that have only events before (UTC, naive).
+        until: no files that have only events from here on.
+        cluster: only events of this cluster: its name, or the last part of its resource id.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+        UsageError: it has no such cluster.
+    """
+    lake = Lake.open(store)
+    files = lake.files()
+    clusters = None if cluster is None else _clusters_called(cluster, {each.cluster for each in files})
+    found = select_files(files, since=since, until=until, clusters=clusters)
+    return Snapshot(store, lake.version, tuple(found), Place(store), clusters)
+
+
+def _clusters_called(name: str, known: Iterable[str | None]) -> frozenset[str | None]:
+    found = {
+        each for each in known if each is not None and name.lower() in {each.lower(), each.lower().rpartition("/")[2]}
+    }
+    if not found:
+        listed = ", ".join(sorted(filter(None, known))) or "none that has a name"
+        raise UsageError(f"the store has no cluster `{name}`", hint=f"its clusters: {listed}")
+    return frozenset(found)

@@ -1,0 +1,132 @@
+"""Writing data files: events of a query, with their facts, one file for each day and cluster."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from kubewitness.model.errors import StoreError
+from kubewitness.query.engine import EngineError
+from kubewitness.query.reading import events_query
+from kubewitness.store.files import DataFile
+from kubewitness.store.table import PARTITIONS, SORTED_BY, STATISTICS, STORED, file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from kubewitness.query.engine import Engine
+    from kubewitness.store.places import Place
+
+_ROW_GROUP_ROWS = 16_384
+_FEW_PARTITIONS = 8
+_LEVEL = 1
+_OPTIONS = (
+    f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_LEVEL}, ROW_GROUP_SIZE {_ROW_GROUP_ROWS}, RETURN_STATS"
+)
+_PARTITIONED = f"{_OPTIONS}, PARTITION_BY ({', '.join(PARTITIONS)}), WRITE_PARTITION_COLUMNS"
+_OF_A_PARTITION = " WHERE day IS NOT DISTINCT FROM $day AND cluster IS NOT DISTINCT FROM $cluster"
+_ACTOR = "coalesce(nullif(impersonated_username, ''), nullif(username, ''))"
+_HAPPENED = "coalesce(request_received_at, older_timestamp, stage_at, logged_at)"
+
+ORDER = ", ".join({"actor": _ACTOR, "happened_at": _HAPPENED}.get(name, name) for name in SORTED_BY)
+"""What events are sorted by, as SQL over columns that facts are made of."""
+
+_LISTED = ", ".join(f'"{column.name}"' for column in STORED)
+
+
+def write_files(
+    engine: Engine,
+    decoded: str,
+    partitions: Iterable[tuple[date | None, str | None]],
+    *,
+    place: Place,
+    folder: Path,
+    parameters: Mapping[str, Any] | None = None,
+) -> list[DataFile]:
+    """Write events into data files of a store, which do not count before they are committed.
+
+    Args:
+        engine: with the macros.
+        decoded: query for what facts are made of, and where it is from; sorted.
+        partitions: days and clusters that occur.
+        place: of the store.
+        folder: for temporary files, where the place needs them.
+        parameters: of the query.
+
+    Raises:
+        StoreError: they cannot be written; none is left.
+    """
+    found: list[DataFile] = []
+    partitions = list(partitions)
+    select = f"SELECT {_LISTED} FROM events"  # noqa: S608 - our own columns
+    try:
+        with place.staging(folder) as staging:
+            if len(partitions) <= _FEW_PARTITIONS:
+                for day, cluster in partitions:
+                    sql = events_query(decoded, select + _OF_A_PARTITION)
+                    values = {**(parameters or {}), "day": day, "cluster": cluster}
+                    rows = _copy(engine, sql, staging / f"{uuid4().hex}.parquet", _OPTIONS, values)
+                    found += [_keep(row, place) for row in rows]
+            else:
+                rows = _copy(engine, events_query(decoded, select), staging / "all", _PARTITIONED, parameters)
+                found += [_keep(row, place) for row in rows]
+    except (EngineError, OSError) as error:
+        drop_files(found, place)
+        hint = "make room: the same command goes on where it was" if "space" in str(error) else None
+        raise StoreError(f"cannot be written: {error}", where=place.location, hint=hint) from error
+    except BaseException:
+        drop_files(found, place)
+        raise
+    return found
+
+
+def drop_files(files: Iterable[DataFile], place: Place) -> None:
+    """Delete files that were never committed."""
+    for each in files:
+        with suppress(OSError):
+            place.delete(each.path)
+
+
+def _copy(
+    engine: Engine, sql: str, path: Path, options: str, parameters: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Write the rows of a query and give what the engine says of each file that has any."""
+    quoted = str(path).replace("'", "''")
+    rows = engine.rows(f"COPY ({sql}) TO '{quoted}' ({options})", parameters)
+    return [row for row in rows if row["count"]]
+
+
+def _keep(row: Mapping[str, Any], place: Place) -> DataFile:
+    statistics = {name.strip('"'): values for name, values in row["column_statistics"].items()}
+    day = statistics["day"].get("min")
+    path = file_name(day, uuid4().hex)
+    size = os.stat(row["filename"]).st_size  # noqa: PTH116 - paths are text here
+    place.keep(row["filename"], path)
+    return DataFile(
+        path,
+        size,
+        row["count"],
+        date.fromisoformat(day) if day else None,
+        statistics["cluster"].get("min"),
+        {name: value for name in STATISTICS if (value := _exact(name, statistics[name], "min")) is not None},
+        {name: value for name in STATISTICS if (value := _exact(name, statistics[name], "max")) is not None},
+        {name: int(statistics[name]["null_count"]) for name in STATISTICS},
+    )
+
+
+def _exact(name: str, values: Mapping[str, str], side: str) -> Any:
+    """The least or greatest value of a column; None where only a part of it is known."""
+    if side not in values or values.get(f"{side}_is_exact", "true") != "true":
+        return None
+    value = values[side]
+    match name:
+        case "happened_at":
+            return datetime.fromisoformat(value)
+        case "code":
+            return int(value)
+        case _:
+            return value

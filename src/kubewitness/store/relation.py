@@ -1,0 +1,62 @@
+"""Reading a store's data files as the table `events`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kubewitness.model.event import FACTS
+from kubewitness.query.engine import with_floors
+from kubewitness.query.reading import ReadingQuery, events_query
+from kubewitness.store.table import GIVEN, STORED, facts_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kubewitness.store.files import DataFile
+
+_READ = "SELECT * FROM read_parquet({paths}, hive_partitioning = false, union_by_name = true)"
+
+
+def stored_query(
+    select: str,
+    files: Sequence[DataFile],
+    paths: Mapping[str, str],
+    *,
+    above: Sequence[tuple[str, str]] = (),
+) -> ReadingQuery:
+    """The query `select` over the events of data files.
+
+    Facts of files that another version of the program has written are derived again from what the log said.
+
+    Args:
+        select: reads from `events`, or from a floor of `above`; columns are those of `table.STORED`.
+        files: data files.
+        paths: where the engine finds each, by its path in the store.
+        above: further named queries between `events` and `select`.
+    """
+    current = [paths[each.path] for each in files if each.facts == facts_version()]
+    older = [paths[each.path] for each in files if each.facts != facts_version()]
+    parameters: dict[str, Any] = {}
+    found = []
+    if current:
+        parameters["current_paths"] = current
+        found.append(_READ.format(paths="$current_paths"))
+    if older:
+        parameters["older_paths"] = older
+        found.append(_derived(_READ.format(paths="$older_paths")))
+    events = " UNION ALL BY NAME ".join(f"({sql})" for sql in found) or _empty()
+    return ReadingQuery(with_floors((("events", events), *above), select), parameters)
+
+
+def _derived(read: str) -> str:
+    """Events with facts made anew; a column that the files lack is null."""
+    given = ", ".join(f'"{column.name}"' for column in GIVEN)
+    # A row of nulls that is never read gives each column its name and type.
+    decoded = f"SELECT {given} FROM (({_empty()}) UNION ALL BY NAME ({read}))"  # noqa: S608 - names of our own columns
+    listed = ", ".join(f'"{column.name}"' for column in (*GIVEN, *FACTS))
+    return events_query(decoded, f"SELECT {listed} FROM events")  # noqa: S608 - same
+
+
+def _empty() -> str:
+    columns = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in STORED)
+    return f"SELECT {columns} WHERE FALSE"

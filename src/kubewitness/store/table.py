@@ -1,0 +1,89 @@
+"""The table of a store: its columns, their types, and what a data file is called."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+from kubewitness.decode.engine_shapes import decoded_sql
+from kubewitness.facts import floors, macros
+from kubewitness.model.event import COLUMNS, FACTS, Column, Group
+
+FORMAT = 1
+"""Version of the layout; a store with a higher one was made by a newer program."""
+
+PARTITIONS = ("day", "cluster")
+"""Columns of which each data file holds one value."""
+
+OWN = (
+    Column("day", "DATE", None, Group.PROVENANCE, "Day on which it happened (UTC)"),
+    Column("source_key", "VARCHAR", None, Group.PROVENANCE, "Which source it is from, whatever its name is by now"),
+    Column("partial", "BOOLEAN", None, Group.PROVENANCE, "Whether it was salvaged from a cut record"),
+    Column("older_timestamp", "TIMESTAMP", None, Group.EVENT, "Time as `timestamp`, which older servers write"),
+    Column(
+        "remainder", "JSON", None, Group.PROVENANCE,
+        "What the record says beyond the columns, as a merge patch (RFC 7396) on what they say",
+    ),
+    Column("raw", "BLOB", None, Group.PROVENANCE, "The record as it was written, where no patch can say it"),
+)  # fmt: skip
+"""Columns of a store beside those of the events table."""
+
+STORED = (*COLUMNS, *OWN)
+BY_STORED_NAME = {column.name: column for column in STORED}
+
+GIVEN = tuple(column for column in STORED if column not in FACTS)
+"""Columns that are no facts: what facts can be derived from again, and where it is from."""
+
+SORTED_BY = ("resource", "subresource", "verb", "actor", "happened_at")
+"""Order of the rows of a data file: who asks for one kind of thing reads few of its row groups."""
+
+STATISTICS = (
+    "happened_at", "verb", "resource", "subresource", "namespace", "actor", "username", "level", "stage", "code",
+    "source_key",
+)  # fmt: skip
+"""Columns of which the log of the table knows least and greatest value in each data file."""
+
+_DELTA_TYPES = {
+    "VARCHAR": "string",
+    "JSON": "string",
+    "BIGINT": "long",
+    "INTEGER": "integer",
+    "BOOLEAN": "boolean",
+    "TIMESTAMP": "timestamp_ntz",
+    "DATE": "date",
+    "BLOB": "binary",
+}
+
+
+def schema_json() -> str:
+    """The columns as a Delta schema."""
+    fields = [
+        {"name": column.name, "type": _delta_type(column.type), "nullable": True, "metadata": {"comment": column.about}}
+        for column in STORED
+    ]
+    return json.dumps({"type": "struct", "fields": fields})
+
+
+def _delta_type(type_: str) -> Any:
+    if type_.endswith("[]"):
+        return {"type": "array", "elementType": _delta_type(type_[:-2]), "containsNull": True}
+    return _DELTA_TYPES[type_]
+
+
+@cache
+def facts_version() -> str:
+    """What tells facts of this program from those of another: a hash of how they are made."""
+    made = "\n".join((macros(), decoded_sql(), *(sql for _, sql in floors()), *(column.name for column in FACTS)))
+    return hashlib.sha256(made.encode()).hexdigest()[:8]
+
+
+def file_name(day: str | None, unique: str) -> str:
+    """Path of a data file inside the store; it tells which facts are in it."""
+    return f"day={day or 'unknown'}/{facts_version()}-{unique}.parquet"
+
+
+def facts_of_file(path: str) -> str:
+    """The version of the facts in a data file of this path."""
+    return path.rpartition("/")[2].partition("-")[0]
