@@ -99,16 +99,24 @@ class Lake:
                     raise StoreError(
                         "is a folder with other things in it", where=location, hint="name a folder that is new or empty"
                     )
-                DeltaTable.create(
-                    _address(location),
-                    Schema.from_json(schema_json()),
-                    mode="ignore",
-                    partition_by=list(PARTITIONS),
-                    name="kubewitness events",
-                    configuration=_CONFIGURATION,
-                    raise_if_key_not_exists=False,
-                )
+                cls._create(location)
             return cls.open(location)
+
+    @staticmethod
+    def _create(location: str) -> None:
+        try:
+            DeltaTable.create(
+                _address(location),
+                Schema.from_json(schema_json()),
+                mode="ignore",
+                partition_by=list(PARTITIONS),
+                name="kubewitness events",
+                configuration=_CONFIGURATION,
+                raise_if_key_not_exists=False,
+            )
+        except DeltaError:
+            if not DeltaTable.is_deltatable(_address(location)):  # else somebody made it at the same time
+                raise
 
     @property
     def version(self) -> int:
@@ -238,7 +246,7 @@ def _address(location: str) -> str:
 
 def _is_something_else(folder: Path) -> bool:
     if folder.is_dir():
-        return any(not each.name.startswith(".") for each in folder.iterdir())
+        return any(not each.name.startswith((".", "_")) for each in folder.iterdir())
     return folder.exists()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kubewitness.app.lake.known import mark_known
 from kubewitness.app.lake.landing import Landing, land, landed_query
+from kubewitness.app.lake.notes import note_remainders
 from kubewitness.app.lake.pieces import PIECE_BYTES, Cutter, Piece
 from kubewitness.app.lake.writing import ORDER, drop_files, write_files
 from kubewitness.facts import macros
@@ -211,7 +212,9 @@ class _Ingest:
             engine = Engine(Path(name))
             try:
                 engine.run(macros())
-                batch = _Batch(land(engine, pieces, Path(name)), self._lake, self._place, Path(name))
+                landing = land(engine, pieces, Path(name))
+                note_remainders(landing)
+                batch = _Batch(landing, self._lake, self._place, Path(name))
                 written, ledger = batch.commit()
             finally:
                 engine.close()

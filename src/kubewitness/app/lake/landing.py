@@ -28,7 +28,7 @@ _CREATE_STAGED = """
 -- One row per record of the pieces, in their order.
 CREATE OR REPLACE TABLE staged (
     source_id INTEGER, record_line BIGINT, outcome TINYINT, happened_at TIMESTAMP, record_key UBIGINT, time_key UBIGINT,
-    {columns}
+    event_bytes BIGINT, {columns}
 )
 """
 _CREATE_PLACES = """
@@ -130,7 +130,7 @@ def land(engine: Engine, pieces: Sequence[Piece], folder: Path) -> Landing:
     listed = ", ".join(f'"{column.name}"' for column in READ)
     select = (
         f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608 - our own columns
-        f" {TIME_KEY} AS time_key, {listed} FROM asked"
+        f" {TIME_KEY} AS time_key, event_bytes, {listed} FROM asked"
     )
     asked = f"SELECT *, {REQUEST_HASH} AS request_hash FROM events"  # noqa: S608 - same
     target = Target("staged", select, (("asked", asked),), as_written=True)

@@ -7,6 +7,7 @@ SELECT
     "time"::TIMESTAMP AS logged_at,
     FALSE AS partial,
     NULL::BOOLEAN AS record_truncated,
+    strlen(log) AS event_bytes,
     CASE WHEN NOT is_audit THEN category END AS other_category,
     log IS NOT NULL AND (
         NOT is_audit OR event.auditID IS NOT NULL OR (event.verb IS NOT NULL AND event.requestURI IS NOT NULL)

@@ -6,6 +6,7 @@ SELECT
     logged_at::TIMESTAMP AS logged_at,
     partial,
     truncated AS record_truncated,
+    NULL::BIGINT AS event_bytes,
     NULL::VARCHAR AS other_category,
     source IS NOT NULL AND event IS NOT NULL AS fits,
     unnest(event)

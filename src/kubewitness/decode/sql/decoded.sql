@@ -5,6 +5,7 @@ SELECT
     coalesce(nullif(record_cluster, ''), $cluster) AS cluster,
     logged_at,
     partial,
+    event_bytes,
     other_category,
     fits,
     auditID AS audit_id,

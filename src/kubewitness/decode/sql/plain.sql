@@ -6,6 +6,7 @@ SELECT
     NULL::TIMESTAMP AS logged_at,
     FALSE AS partial,
     NULL::BOOLEAN AS record_truncated,
+    NULL::BIGINT AS event_bytes,
     NULL::VARCHAR AS other_category,
     auditID IS NOT NULL OR (verb IS NOT NULL AND requestURI IS NOT NULL) AS fits,
     *

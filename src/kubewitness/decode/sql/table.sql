@@ -7,6 +7,7 @@ SELECT
     TimeGenerated::TIMESTAMP AS logged_at,
     FALSE AS partial,
     NULL::BOOLEAN AS record_truncated,
+    NULL::BIGINT AS event_bytes,
     NULL::VARCHAR AS other_category,
     (AuditId IS NOT NULL OR (Verb IS NOT NULL AND RequestUri IS NOT NULL))
         -- A dynamic column that is text and no JSON was cut: such rows are decoded one by one.

@@ -1,0 +1,155 @@
+"""What records say beyond their columns: found by length first, so that hardly any has to be looked at again.
+
+The length of the record that an API server would write for what the columns say is a sum over the columns. Where the
+true one has the same length, it says the same: a field that is not known makes it longer. All others are parsed again
+and compared.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kubewitness.app.parts import read_rows
+from kubewitness.decode import read_canonical
+from kubewitness.decode.engine_shapes import EngineShape
+from kubewitness.model.event import API
+from kubewitness.sources import index_lines
+from kubewitness.store.original import WRITTEN, parse_record, rebuild, remainder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kubewitness.app.lake.landing import Landing
+    from kubewitness.app.parts import Span
+
+_PAGE_ROWS = 20_000
+_TIME_BYTES = len('"2026-11-17T08:00:00.000001Z"')
+_HEAD_BYTES = len('"kind":"Event","apiVersion":"audit.k8s.io/v1",')
+_METADATA_BYTES = len('"metadata":{},')
+
+
+def _value_length(name: str, type_: str) -> str:
+    match type_:
+        case "JSON":
+            return f"strlen({name})"
+        case "TIMESTAMP":
+            return str(_TIME_BYTES)
+        case "VARCHAR[]":
+            return f"CASE WHEN len({name}) = 0 THEN 2 ELSE 4 + strlen(array_to_string({name}, '\",\"')) END"
+        case "INTEGER":
+            return f"strlen({name}::VARCHAR)"
+    return f"strlen(to_json({name})::VARCHAR)" if name == "status_message" else f"2 + strlen({name})"
+
+
+def _length() -> str:
+    """SQL for the length of the record that an API server would write for the columns of a row."""
+    parts = [str(1 + _HEAD_BYTES)]
+    inside: dict[str, list[tuple[str, str]]] = {}
+    for column in API:
+        head, _, leaf = (column.api or column.name).rpartition(".")
+        key = leaf or head
+        # The member, and the comma after it.
+        sql = f"coalesce({_value_length(column.name, column.type)} + {len(key) + 4}, 0)"
+        inside.setdefault(head if leaf else "", []).append((column.name, sql)) if head else parts.append(sql)
+    for head, members in inside.items():
+        names = ", ".join(f"{name}::VARCHAR" for name, _ in members)
+        extra = _METADATA_BYTES if head == "responseStatus" else 0
+        total = " + ".join(sql for _, sql in members)
+        parts.append(f"CASE WHEN coalesce({names}) IS NULL THEN 0 ELSE {len(head) + 5 + extra} + {total} END")
+    return " + ".join(parts)
+
+
+_ESCAPES = "5 * coalesce(strlen(request_uri) - strlen(replace(request_uri, '&', '')), 0)"
+"""What it is longer by because an API server writes & as \\u0026."""
+_CREATE_LENGTHS = """
+-- One row per row whose record is a line: how long it is, without the newline.
+CREATE OR REPLACE TABLE lengths (row BIGINT, bytes BIGINT)
+"""
+_UNSURE = f"""
+-- One row per event that may say more than its columns, and how long its record is if it does not.
+SELECT staged.rowid AS row, {_length()} AS bytes
+FROM staged LEFT JOIN lengths ON lengths.row = staged.rowid
+WHERE
+    outcome IN (1, 2) AND staged.rowid >= $first AND staged.rowid < $end
+    AND (partial OR coalesce(lengths.bytes, event_bytes) IS DISTINCT FROM {_length()} + {_ESCAPES})
+ORDER BY staged.rowid
+"""  # noqa: S608 - names of our own columns
+_VALUES = f"""
+SELECT rowid AS row, {", ".join(f'"{name}"' for name in WRITTEN)} FROM staged WHERE rowid IN (SELECT unnest($rows))
+"""  # noqa: S608 - same
+
+
+def note_remainders(landing: Landing) -> None:
+    """Fill the table `notes` with what the records of a landing say beyond their columns."""
+    engine, reading = landing.engine, landing.reading
+    engine.run(_CREATE_LENGTHS)
+    ends = [span.first_row for span in reading.spans[1:]]
+    ((last,),) = engine.run("SELECT coalesce(max(rowid) + 1, 0) FROM staged")
+    for span, end in zip(reading.spans, [*ends, last], strict=True):
+        if span.part.shape is EngineShape.TABLE:
+            continue  # a row of a table has no record of its own: its columns are all there is
+        if span.part.shape is EngineShape.PLAIN:
+            _store_lengths(landing, span)
+        unsure = engine.run(_UNSURE, {"first": span.first_row, "end": end})
+        for at in range(0, len(unsure), _PAGE_ROWS):
+            _note(landing, span, dict(unsure[at : at + _PAGE_ROWS]))
+
+
+def _store_lengths(landing: Landing, span: Span) -> None:
+    lines = span.lines if span.lines.is_exact else index_lines(span.part.path)
+    if not lines.is_exact:
+        return
+    first = span.part.first_record
+    ends = [lines.end(record) for record in range(first, first + span.lines.records)]
+    starts = [lines.end(first - 1) if first else 0, *ends[:-1]]
+    landing.engine.run(
+        "INSERT INTO lengths SELECT $first + unnest(range(len($bytes))), unnest($bytes) - 1",
+        {"first": span.first_row, "bytes": [end - start for start, end in zip(starts, ends, strict=True)]},
+    )
+
+
+def _note(landing: Landing, span: Span, unsure: dict[int, int]) -> None:
+    """Look at records again, given how long each is if it says no more than its columns."""
+    records: dict[int, Any] = {}
+    raw: dict[int, bytes] = {}
+    for row, text, is_partial in _texts(span, [*unsure]):
+        value = None if is_partial else parse_record(text)
+        if value is None:
+            raw[row] = text
+        elif len(msgspec.json.encode(value)) != unsure[row]:
+            records[row] = value
+    notes: list[tuple[int, str | None, bytes | None]] = [(row, None, text) for row, text in raw.items()]
+    left: list[int] = []
+    for values in landing.engine.rows(_VALUES, {"rows": [*records]}):
+        patch = remainder(records[values["row"]], rebuild(values))
+        if patch is None:
+            left.append(values["row"])
+        elif patch:
+            notes.append((values["row"], json.dumps(patch, ensure_ascii=False, separators=(",", ":")), None))
+    notes += [(row, None, text) for row, text, _ in _texts(span, sorted(left))]
+    if notes:
+        landing.engine.run(
+            "INSERT INTO notes SELECT unnest($rows), unnest($patches::VARCHAR[]), unnest($texts::BLOB[])",
+            {
+                "rows": [row for row, _, _ in notes],
+                "patches": [patch for _, patch, _ in notes],
+                "texts": [text for _, _, text in notes],
+            },
+        )
+
+
+def _texts(span: Span, rows: list[int]) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield (row, text of its record, whether it was cut) of rows of a span."""
+    for row, text in read_rows([(span, rows)]):
+        match span.part.shape:
+            case EngineShape.CANONICAL:
+                canonical = read_canonical(text)
+                yield row, canonical.original or canonical.text, canonical.partial
+            case EngineShape.AZURE:
+                log = json.loads(text)["properties"]["log"]
+                yield row, log.encode() if isinstance(log, str) else json.dumps(log).encode(), False
+            case _:
+                yield row, text, False
