@@ -13,7 +13,6 @@ from kubewitness.alert.render.comma_separated import COLUMNS as CSV_COLUMNS
 from kubewitness.alert.render.fields import (
     alert_fields,
     event_fields,
-    ledger_fields,
     match_fields,
     summary_fields,
 )
@@ -22,6 +21,7 @@ from kubewitness.detect.pack import rule_files
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.event import COLUMNS, Action, ActorKind
 from kubewitness.model.ledger import Ledger
+from kubewitness.words.plain import ledger_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

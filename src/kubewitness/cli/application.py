@@ -59,5 +59,6 @@ app.command(
         "kubewitness rbac system:serviceaccount:shop:web logs/ --unused current-role.yaml",
     ),
 )
+app.command(COMMANDS["timeline"][0], name="timeline", help=COMMANDS["timeline"][1])
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])

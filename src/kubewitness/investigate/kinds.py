@@ -56,6 +56,9 @@ NOISE = frozenset(
 
 READS = frozenset({ActionKind.GET, ActionKind.LIST})
 
+ENTRIES = frozenset({ActionKind.EXEC, ActionKind.ATTACH, ActionKind.PORT_FORWARD, ActionKind.PROXY})
+"""Kinds by which somebody gets into something that runs."""
+
 CHANGES = frozenset(
     {
         *(ActionKind.DEBUG, ActionKind.EVICT, ActionKind.APPROVE, ActionKind.APPLY, ActionKind.KUBECTL),
@@ -118,14 +121,18 @@ def field_manager(uri: str) -> str | None:
     return unquote_plus(found[1]) or None if found else None
 
 
+def _uri(details: Mapping[str, Any]) -> str:
+    return str(details.get("request_uri") or "")
+
+
 def is_dry_run(details: Mapping[str, Any]) -> bool:
     """Whether the URI asks not to carry it out. What a delete says in its body is not looked at."""
-    return bool(re.search(r"[?&]dryRun=All(?:&|$)", str(details.get("request_uri") or "")))
+    return bool(re.search(r"[?&]dryRun=All(?:&|$)", _uri(details)))
 
 
 def is_apply(details: Mapping[str, Any]) -> bool:
     """Whether a write applies a manifest: server-side apply (only that may be forced), or what kubectl calls apply."""
-    uri = str(details.get("request_uri") or "")
+    uri = _uri(details)
     manager = field_manager(uri)
     if manager == "kubectl-client-side-apply":
         return True
@@ -163,9 +170,7 @@ def sort_of(details: Mapping[str, Any]) -> Sort:
         case "get" | "head":
             return Sort(ActionKind.LEASE) if resource == "leases" else Sort(ActionKind.GET, (resource,))
         case "list":
-            is_of_object = (
-                is_kubectl(details) and resource == "events" and _OF_OBJECT.search(str(details["request_uri"]))
-            )
+            is_of_object = is_kubectl(details) and resource == "events" and _OF_OBJECT.search(_uri(details))
             return Sort(ActionKind.DESCRIBE) if is_of_object else Sort(ActionKind.LIST, (resource,))
         case "watch":
             return Sort(ActionKind.WATCH)
@@ -174,7 +179,7 @@ def sort_of(details: Mapping[str, Any]) -> Sort:
 
 
 def _sort_of_path(details: Mapping[str, Any]) -> Sort:
-    path = str(details.get("request_uri") or "").partition("?")[0]
+    path = _uri(details).partition("?")[0]
     if _HEALTH.match(path):
         return Sort(ActionKind.HEALTH)
     if _DISCOVERY.match(path):
@@ -201,7 +206,7 @@ def _sort_of_write(details: Mapping[str, Any], resource: str, verb: str) -> Sort
         return Sort(ActionKind.LEASE)
     if resource == "events" and verb in {"create", "patch", "update"}:
         return Sort(ActionKind.REPORT)
-    manager = field_manager(str(details.get("request_uri") or ""))
+    manager = field_manager(_uri(details))
     dry = ("dry run",) if is_dry_run(details) else ()
     if is_apply(details):
         by = "" if manager in {"kubectl", "kubectl-client-side-apply"} else str(manager)

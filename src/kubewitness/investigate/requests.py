@@ -30,9 +30,12 @@ NEEDED = (
 STEADY = frozenset(
     "cluster audit_id request_uri request_path verb username user_uid groups user_extra user_agent user_agent_family"
     " source_ips source_ip source_network source_is_private credential_id bound_pod bound_node api_group api_version"
-    " resource subresource namespace name object_name request_received_at happened_at".split()
+    " resource subresource namespace request_received_at happened_at".split()
 )
-"""Columns that a filter may test and still find the end of every request whose beginning it finds."""
+"""Columns that are the same in all stages of a request: a filter of them finds its end where it finds its beginning."""
+
+LATER = frozenset({"name", "object_name", "impersonated_username", "code"})
+"""Columns that the beginning of a request may lack: the same holds for a filter that demands them."""
 
 
 class Ending(StrEnum):
@@ -127,7 +130,7 @@ def request_parameters(*, end_at: datetime | None, whole: bool = True) -> dict[s
 
     Args:
         end_at: when the log ends: `Events.last_at`.
-        whole: whether all stages of each request are there, as when the filter tests columns of `STEADY` alone, and
+        whole: whether each request whose beginning is there has its end there, if there is one (see `STEADY`), and
             whether the logs have ends at all (`Events.has_ends`). If not, nothing is said of requests without an end.
     """
     return {"end_at": end_at, "whole": whole, "timeout_s": TIMEOUT_S}

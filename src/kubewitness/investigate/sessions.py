@@ -68,7 +68,12 @@ SELECT
     count(*) AS requests,
     count(*) FILTER (code IN (401, 403)) AS refused,
     count(*) FILTER (code >= 400 AND code NOT IN (401, 403)) AS failed,
-    count(*) FILTER (verb IN ('create', 'update', 'patch', 'delete', 'deletecollection') AND code < 300) AS changes,
+    count(*) FILTER (
+        verb IN ('create', 'update', 'patch', 'delete', 'deletecollection')
+        AND code < 300
+        -- Questions are asked by creating them.
+        AND NOT coalesce(ends_with(resource, 'reviews'), FALSE)
+    ) AS changes,
     count(*) FILTER (ending = 'never') AS unended,
     count(*) FILTER (ending = 'open') AS still_open
 FROM requests JOIN request_sessions USING (request)
@@ -76,7 +81,7 @@ GROUP BY session
 """
 """Makes the table `sessions` of the other two."""
 
-NEEDED = ("actor_kind",)
+NEEDED = ("actor_kind", "resource")
 """Columns of `requests` that sessions need besides those that requests have anyway."""
 
 SESSIONS = "SELECT * FROM sessions ORDER BY session"

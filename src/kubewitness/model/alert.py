@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.model.ledger import Origin
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -96,6 +98,11 @@ class AlertEvent:
     at: datetime | None
     details: Mapping[str, Any]
     maker: Maker | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where its record stands."""
+        return Origin(self.source, self.line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kubewitness.model.ledger import Ledger, Rejection
+
+Fields = dict[str, Any]
+
 
 def rfc3339(at: datetime | None) -> str | None:
     """Write a time (naive = UTC) as kube-apiserver does: RFC 3339 with six digits and `Z`."""
@@ -27,3 +31,22 @@ def to_json(value: Any) -> str:
     """Write a value as one line of JSON that is safe to print: control characters are escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def rejection_fields(rejection: Rejection) -> Fields:
+    """One record or source that could not be read."""
+    return {"reason": rejection.reason, "origin": str(rejection.origin)}
+
+
+def ledger_fields(ledger: Ledger) -> Fields:
+    """The ledger: counts of records, the first rejected one, and the sources that could not be read."""
+    return {
+        "read": ledger.read,
+        "events": ledger.events,
+        "partial": ledger.partial,
+        "duplicates": ledger.duplicates,
+        "other": ledger.other,
+        "rejected": ledger.rejected,
+        "first_rejected": rejection_fields(ledger.rejections[0]) if ledger.rejections else None,
+        "unreadable": [rejection_fields(each) for each in ledger.unreadable],
+    }

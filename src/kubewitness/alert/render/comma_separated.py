@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any, TextIO
 
-from kubewitness.alert.render.fields import Fields, alert_fields
+from kubewitness.alert.render.fields import alert_fields
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Report
+    from kubewitness.words.plain import Fields
 
 COLUMNS = (
     *("severity", "title", "cluster", "actor", "object", "explanation", "count", "first_at", "last_at"),

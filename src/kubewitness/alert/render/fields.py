@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubewitness.model.alert import Severity
-from kubewitness.words.plain import rfc3339
+from kubewitness.words.plain import Fields, rfc3339
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Alert, AlertEvent, Match, Report
     from kubewitness.model.exception import ExceptionUse
-    from kubewitness.model.ledger import Ledger, Rejection
-
-Fields = dict[str, Any]
 
 
 def event_fields(event: AlertEvent) -> Fields:
@@ -65,25 +62,6 @@ def match_fields(match: Match) -> Fields:
         "line": match.line,
         "at": rfc3339(match.at),
         "actor": match.actor,
-    }
-
-
-def rejection_fields(rejection: Rejection) -> Fields:
-    """One record or source that could not be read."""
-    return {"reason": rejection.reason, "origin": str(rejection.origin)}
-
-
-def ledger_fields(ledger: Ledger) -> Fields:
-    """The ledger: counts of records, the first rejected one, and the sources that could not be read."""
-    return {
-        "read": ledger.read,
-        "events": ledger.events,
-        "partial": ledger.partial,
-        "duplicates": ledger.duplicates,
-        "other": ledger.other,
-        "rejected": ledger.rejected,
-        "first_rejected": rejection_fields(ledger.rejections[0]) if ledger.rejections else None,
-        "unreadable": [rejection_fields(each) for each in ledger.unreadable],
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from kubewitness.alert.render.fields import Fields, alert_fields, ledger_fields, match_fields, summary_fields
-from kubewitness.words.plain import to_json
+from kubewitness.alert.render.fields import alert_fields, match_fields, summary_fields
+from kubewitness.words.plain import Fields, ledger_fields, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

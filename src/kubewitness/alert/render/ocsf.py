@@ -18,8 +18,8 @@ from kubewitness.words.plain import to_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kubewitness.alert.render.fields import Fields
     from kubewitness.model.alert import Alert, AlertEvent, Match, Report
+    from kubewitness.words.plain import Fields
 
 VERSION = "1.5.0"
 _ATTACK_VERSION = "18"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
 from kubewitness import __version__
-from kubewitness.alert.render.fields import Fields, ledger_fields, summary_fields
+from kubewitness.alert.render.fields import summary_fields
 from kubewitness.model.alert import Severity
 from kubewitness.words.escape import visible
-from kubewitness.words.plain import rfc3339, to_json
+from kubewitness.words.plain import Fields, ledger_fields, rfc3339, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from kubewitness.words.plain import to_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kubewitness.alert.render.fields import Fields
+    from kubewitness.words.plain import Fields
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 

@@ -15,7 +15,7 @@ from kubewitness.investigate.sessions import (
     Session,
 )
 from kubewitness.model.ledger import Origin
-from kubewitness.query.predicate import ALWAYS, fields_of
+from kubewitness.query.predicate import ALWAYS, And, Not, Or, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -37,14 +37,25 @@ def pair_requests(events: Events, columns: Collection[str], where: Predicate = A
     Args:
         events: opened with `COLUMNS` and `columns`.
         columns: further columns that requests shall have.
-        where: what the events were opened with. When it tests what only some stages of a request have, nothing is
-            said of requests without an end.
+        where: what the events were opened with. When it holds of the beginnings of requests and not of their ends,
+            nothing is said of requests without an end.
     """
-    names = {field.column.name for field in fields_of(where)}
     events.engine.run(
         create_requests((*COLUMNS, *columns)),
-        request_parameters(end_at=events.last_at, whole=events.has_ends and names <= requests.STEADY),
+        request_parameters(end_at=events.last_at, whole=events.has_ends and _finds_ends(where)),
     )
+
+
+def _finds_ends(predicate: Predicate, *, is_demanded: bool = True) -> bool:
+    """Whether what holds of the beginning of a request holds of its end as well."""
+    match predicate:
+        case And(items) | Or(items):
+            return all(_finds_ends(item, is_demanded=is_demanded) for item in items)
+        case Not(item):
+            return _finds_ends(item, is_demanded=not is_demanded)
+        case _:
+            names = {field.column.name for field in fields_of(predicate)}
+            return names <= (requests.STEADY | requests.LATER if is_demanded else requests.STEADY)
 
 
 def split_sessions(events: Events, *, idle_s: float = IDLE_S) -> tuple[Session, ...]:

@@ -1,0 +1,37 @@
+"""What the commands of an investigation have in common: where to write, and what could not be read."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from kubewitness.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kubewitness.model.ledger import Ledger
+
+
+def warn(ledger: Ledger) -> None:
+    """Say on standard error which sources could not be read."""
+    for item in ledger.unreadable:
+        print(f"warning: {item.origin}: {item.reason}", file=sys.stderr)  # noqa: T201 - this is the front end
+
+
+def write(output: Path | None, render: Callable[[TextIO], None]) -> None:
+    """Let something be written to a file, or to standard output where none is named.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if output is None:
+        render(sys.stdout)
+        return
+    try:
+        with output.open("w", encoding="utf-8", newline="") as out:
+            render(out)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    print(f"written to {output}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,109 @@
+"""`kubewitness timeline`: what was done and what was alarming, on one axis."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+from cyclopts import Parameter
+
+from kubewitness.cli.investigation import warn, write
+from kubewitness.cli.logs import PATHS_HELP, LogOptions
+from kubewitness.investigate.sessions import IDLE_S
+from kubewitness.model.alert import Severity
+from kubewitness.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from kubewitness.investigate.timeline import Timeline
+
+_EXAMPLE = "kubewitness timeline --actor alice audit.log"
+_DEFAULTS = LogOptions()
+
+
+class TimelineFormat(StrEnum):
+    """How to print a timeline."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    HTML = "html"
+
+
+def timeline(
+    *paths: Annotated[str, Parameter(help=f"A filter, if the first is no file; then: {PATHS_HELP}")],
+    actor: Annotated[str | None, Parameter(help="Who acted, or as whom they acted; * and ? are wildcards.")] = None,
+    object: Annotated[  # noqa: A002
+        str | None, Parameter(help="NAMESPACE/KIND/NAME or KIND/NAME, such as shop/deploy/web.")
+    ] = None,
+    namespace: Annotated[str | None, Parameter(name=["--namespace", "-n"], help="Namespace.")] = None,
+    source: Annotated[str | None, Parameter(help="Address or network, such as 203.0.113.0/24.")] = None,
+    rule: Annotated[str | None, Parameter(help="Rule whose alerts it is about.")] = None,
+    events: Annotated[
+        bool, Parameter(name=["--events", "--raw"], help="List every request of each action.", negative="")
+    ] = False,
+    alerts: Annotated[bool, Parameter(help="Look for alerts, which takes a scan of the same logs.")] = True,
+    min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.LOW,
+    idle: Annotated[float, Parameter(help="Minutes without a request after which a session is over.")] = IDLE_S / 60,
+    most: Annotated[int, Parameter(help="How many entries of the table to show.")] = 200,
+    reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
+    format: Annotated[TimelineFormat, Parameter(name=["--format", "-f"], help="How to print it.")] = (  # noqa: A002
+        TimelineFormat.TABLE
+    ),
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
+    options: LogOptions = _DEFAULTS,
+) -> int:
+    """Put what was done and what was alarming on one axis: requests become actions, actions become sessions.
+
+    All options that say what it is about must hold: by actor, object, namespace, address, rule, or a filter as hunt
+    takes it.
+    """
+    from kubewitness.app.investigate.timeline import Question  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.investigate.timeline import timeline as run  # noqa: PLC0415
+
+    filter_text, paths = _split_filter(paths)
+    if idle <= 0:
+        raise UsageError("a session needs an idle gap above 0 minutes", hint="--idle 15")
+    question = Question(
+        filter=filter_text,
+        actor=actor,
+        object=object,
+        namespace=namespace,
+        source=source,
+        rule=rule,
+        alerts=alerts,
+        min_severity=min_severity,
+        idle_s=idle * 60,
+        reveal=reveal,
+    )
+    found = run(options.logs(paths, example=_EXAMPLE), question)
+    warn(found.ledger)
+    write(output, lambda out: _render(found, format, out, unfold=events, most=most))
+    return 0
+
+
+def _render(found: Timeline, format: TimelineFormat, out: TextIO, *, unfold: bool, most: int) -> None:  # noqa: A002
+    match format:
+        case TimelineFormat.TABLE:
+            from kubewitness.investigate.render.timeline_table import write_table  # noqa: PLC0415
+
+            write_table(found, out, unfold=unfold, most=most)
+        case TimelineFormat.HTML:
+            from kubewitness.investigate.render.timeline_page import write_page  # noqa: PLC0415
+
+            write_page(found, out)
+        case TimelineFormat.JSON:
+            from kubewitness.investigate.render.timeline_fields import write_json  # noqa: PLC0415
+
+            write_json(found, out)
+        case TimelineFormat.NDJSON:
+            from kubewitness.investigate.render.timeline_fields import write_ndjson  # noqa: PLC0415
+
+            write_ndjson(found, out)
+
+
+def _split_filter(paths: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The filter, where the first argument is one and no file, and the rest."""
+    first = paths[0] if paths else ""
+    is_filter = (":" in first or " " in first) and "://" not in first and not Path(first).exists()
+    return (first, paths[1:]) if is_filter else ("", paths)

@@ -1,0 +1,74 @@
+"""A timeline as one page that loads nothing: a chart, and each session with what it did.
+
+Text from the log is escaped by the template and made visible before; the page's content security policy allows no
+script.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kubewitness.investigate.actions import Action
+from kubewitness.investigate.kinds import ENTRIES
+from kubewitness.investigate.phrases import duration
+from kubewitness.investigate.render.timeline_chart import draw
+from kubewitness.investigate.render.timeline_table import session_headline
+from kubewitness.words.escape import visible
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kubewitness.investigate.timeline import Entry, Timeline
+
+_MOST_ENTRIES = 5_000
+_MOST_REQUESTS = 50
+
+
+def write_page(timeline: Timeline, out: TextIO) -> None:
+    """Write the timeline as one HTML page; of very many entries the first 5,000, which is said."""
+    environment = Environment(
+        loader=PackageLoader("kubewitness.investigate.render"),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"time": _time, "headline": session_headline, "length": _length}
+    chart = draw(timeline)
+    shown = timeline.entries[:_MOST_ENTRIES]
+    stream = environment.get_template("timeline.html.jinja").stream(
+        timeline=timeline,
+        chart=Markup(chart) if chart else None,  # noqa: S704 - drawn by us; the drawing escapes its texts
+        entries=[(entry, isinstance(entry.what, Action), _tone(entry)) for entry in shown],
+        sessions={session.number: session for session in timeline.sessions},
+        left_out=len(timeline.entries) - len(shown),
+        most_requests=_MOST_REQUESTS,
+    )
+    out.writelines(stream)
+    out.write("\n")
+
+
+def _finalize(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _tone(entry: Entry) -> str:
+    if not isinstance(entry.what, Action):
+        return entry.what.severity.value
+    if entry.what.is_change:
+        return "change"
+    if entry.what.kind in ENTRIES and not entry.what.refused:
+        return "entry"
+    return "failed" if entry.what.refused or entry.what.failed else "read"
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "no time"
+
+
+def _length(seconds: float | None) -> str:
+    return duration(seconds) if seconds is not None else ""
