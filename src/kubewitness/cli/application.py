@@ -59,6 +59,16 @@ app.command(
         "kubewitness rbac system:serviceaccount:shop:web logs/ --unused current-role.yaml",
     ),
 )
-app.command(COMMANDS["timeline"][0], name="timeline", help=COMMANDS["timeline"][1])
+app.command(
+    COMMANDS["timeline"][0],
+    name="timeline",
+    help=COMMANDS["timeline"][1],
+    help_epilogue=_examples(
+        "kubewitness timeline --source 203.0.113.77 logs/",
+        "kubewitness timeline --actor alice@example.com --since 2026-11-17 logs/ -f html -o alice.html",
+        "kubewitness timeline --object shop/deployment/web --events logs/",
+        "kubewitness timeline 'verb:delete AND namespace:shop' logs/ --no-alerts",
+    ),
+)
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])
