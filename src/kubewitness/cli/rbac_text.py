@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from kubewitness.alert.render.fields import ledger_fields
 from kubewitness.investigate.rbac.replay import StepState
 from kubewitness.words.escape import visible
-from kubewitness.words.plain import rfc3339
+from kubewitness.words.plain import ledger_fields, rfc3339
 
 if TYPE_CHECKING:
     from kubewitness.app.investigate.rbac import Observed, Replayed
