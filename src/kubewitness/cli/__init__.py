@@ -15,6 +15,7 @@ COMMANDS = {
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
     "hunt": ("kubewitness.cli.hunt:hunt", "Look for events by a filter."),
     "sql": ("kubewitness.cli.sql:sql", "Ask events in SQL."),
+    "actor": ("kubewitness.cli.actor:actor", "Say what a log knows of one actor."),
     "rbac": ("kubewitness.cli.rbac:rbac", "Write the least role for what somebody did; replay a role on a log."),
     "timeline": ("kubewitness.cli.timeline:timeline", "Put what was done and what was alarming on one axis."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),

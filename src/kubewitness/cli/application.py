@@ -49,6 +49,16 @@ app.command(COMMANDS["rules"][0], name="rules", help=COMMANDS["rules"][1])
 app.command(COMMANDS["hunt"][0], name="hunt", help=COMMANDS["hunt"][1])
 app.command(COMMANDS["sql"][0], name="sql", help=COMMANDS["sql"][1])
 app.command(
+    COMMANDS["actor"][0],
+    name="actor",
+    help=COMMANDS["actor"][1],
+    help_epilogue=_examples(
+        "kubewitness actor shop/web audit.log",
+        "kubewitness actor '*@example.com' logs/ --since 2026-11-17 --baseline known.jsonl",
+        "kubewitness actor shop/web logs/ --format html -o web.html",
+    ),
+)
+app.command(
     COMMANDS["rbac"][0],
     name="rbac",
     help=COMMANDS["rbac"][1],

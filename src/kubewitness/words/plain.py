@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from kubewitness.model.ledger import Ledger, Rejection
 
 Fields = dict[str, Any]
@@ -50,3 +51,18 @@ def ledger_fields(ledger: Ledger) -> Fields:
         "first_rejected": rejection_fields(ledger.rejections[0]) if ledger.rejections else None,
         "unreadable": [rejection_fields(each) for each in ledger.unreadable],
     }
+
+
+def plain(value: Any) -> Any:
+    """A typed result as values that JSON can say: fields by name, times in RFC 3339, lists, texts of enums."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each) for each in value]
+    return value

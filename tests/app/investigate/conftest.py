@@ -37,3 +37,15 @@ def log_of(tmp_path: Path) -> Written:
         return str(log)
 
     return write
+
+
+@pytest.fixture
+def audit_log(tmp_path: Path, line_of: Callable[..., bytes]) -> Callable[..., str]:
+    """Writes events that differ from the usual one in these fields into a log and gives its path."""
+
+    def write(*events: dict[str, Any], name: str = "audit.log") -> str:
+        log = tmp_path / name
+        log.write_bytes(b"\n".join(line_of(number, **fields) for number, fields in enumerate(events)) + b"\n")
+        return str(log)
+
+    return write

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.app.investigate.sent import resource
 
 from kubewitness.app.events import Logs
 from kubewitness.app.investigate.rbac import Observed, propose_roles, replay_role
@@ -20,19 +21,7 @@ if TYPE_CHECKING:
 
     LineOf = Callable[..., bytes]
 
-ALLOW = {"authorization.k8s.io/decision": "allow"}
 FORBID = {"authorization.k8s.io/decision": "forbid"}
-
-
-def _resource(uri: str, verb: str = "get", **fields: Any) -> dict[str, Any]:
-    """Fields of an event whose objectRef says what its URI says."""
-    parts = uri.partition("?")[0].strip("/").split("/")
-    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
-    reference: dict[str, Any] = {"apiVersion": "v1"} | ({"apiGroup": group} if group else {})
-    if rest[0] == "namespaces" and len(rest) > 2:
-        reference["namespace"], rest = rest[1], rest[2:]
-    reference |= dict(zip(("resource", "name", "subresource"), rest, strict=False))
-    return {"requestURI": uri, "verb": verb, "objectRef": reference, "annotations": ALLOW, **fields}
 
 
 @pytest.fixture
@@ -52,15 +41,15 @@ def _texts(observed: Observed) -> list[str]:
 
 
 def test_only_allowed_requests_count_each_once_whatever_its_stages(observe: Callable[..., Observed]) -> None:
-    secret = _resource("/api/v1/namespaces/shop/secrets/db")
+    secret = resource("/api/v1/namespaces/shop/secrets/db")
     seen = observe(
         "alice",
         {**secret, "auditID": "one", "stage": "RequestReceived", "annotations": None, "responseStatus": None},
         {**secret, "auditID": "one", "stage": "ResponseComplete"},
         {**secret, "auditID": "two"},
-        _resource("/api/v1/namespaces/shop/pods/x", annotations=FORBID, responseStatus={"code": 403}),
-        _resource("/api/v1/nodes", "list", user={"username": "bob"}),
-        _resource("/api/v1/nodes", "list", stage="RequestReceived", annotations=None, responseStatus=None),
+        resource("/api/v1/namespaces/shop/pods/x", annotations=FORBID, responseStatus={"code": 403}),
+        resource("/api/v1/nodes", "list", user={"username": "bob"}),
+        resource("/api/v1/nodes", "list", stage="RequestReceived", annotations=None, responseStatus=None),
     )
     assert [(str(use.access), use.count) for use in seen.allowed] == [("get secrets db in shop", 2)]
     assert [str(use.access) for use in seen.denied] == ["get pods x in shop"]
@@ -78,7 +67,7 @@ def test_sparse_events_are_understood_by_their_uri(observe: Callable[..., Observ
 
 
 def test_who_acts_as_another_needs_that_right_and_the_other_the_rest(observe: Callable[..., Observed]) -> None:
-    acting = _resource(
+    acting = resource(
         "/api/v1/nodes", "list", user={"username": "alice", "groups": ["ops"]},
         impersonatedUser={"username": "system:admin", "groups": ["system:masters", "system:authenticated"]},
     )  # fmt: skip
@@ -95,7 +84,7 @@ def test_who_acts_as_another_needs_that_right_and_the_other_the_rest(observe: Ca
 
 
 def test_who_was_refused_to_act_as_another_asked_for_nothing_else(observe: Callable[..., Observed]) -> None:
-    refused = _resource(
+    refused = resource(
         "/api/v1/nodes", "list", annotations=None,
         responseStatus={"code": 403, "message": 'users "bob" is forbidden: User "alice" cannot impersonate'},
     )  # fmt: skip
@@ -108,11 +97,11 @@ def test_binding_a_role_needs_bind_and_applying_what_is_not_there_needs_create(
 ) -> None:
     seen = observe(
         "alice",
-        _resource(
+        resource(
             "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings", "create", responseStatus={"code": 201},
             requestObject={"metadata": {"name": "b"}, "roleRef": {"kind": "ClusterRole", "name": "edit"}},
         ),
-        _resource("/apis/apps/v1/namespaces/shop/deployments/web", "patch", responseStatus={"code": 201}),
+        resource("/apis/apps/v1/namespaces/shop/deployments/web", "patch", responseStatus={"code": 201}),
     )  # fmt: skip
     assert {str(use.access): use.inferred for use in seen.allowed if use.inferred} == {
         "bind clusterroles.rbac.authorization.k8s.io edit in shop": "bound the role",
@@ -123,10 +112,10 @@ def test_binding_a_role_needs_bind_and_applying_what_is_not_there_needs_create(
 def test_a_group_is_all_who_have_it_also_by_acting_with_it(observe: Callable[..., Observed]) -> None:
     seen = observe(
         "ops",
-        _resource("/api/v1/nodes", "list"),
-        _resource("/api/v1/pods", "list", user={"username": "bob", "groups": ["dev"]}),
-        _resource("/api/v1/events", "list", impersonatedUser={"username": "x", "groups": ["dev"]}),
-        _resource(
+        resource("/api/v1/nodes", "list"),
+        resource("/api/v1/pods", "list", user={"username": "bob", "groups": ["dev"]}),
+        resource("/api/v1/events", "list", impersonatedUser={"username": "x", "groups": ["dev"]}),
+        resource(
             "/api/v1/secrets", "list", user={"username": "bob", "groups": ["dev"]},
             impersonatedUser={"username": "x", "groups": ["ops"]},
         ),
@@ -140,7 +129,7 @@ def test_a_service_account_has_a_short_name_and_wildcards_mean_the_only_one(
     name: str, observe: Callable[..., Observed]
 ) -> None:
     account = {"user": {"username": "system:serviceaccount:shop:web"}}
-    seen = observe(name, _resource("/api/v1/nodes", "list", **account), _resource("/api/v1/nodes"))
+    seen = observe(name, resource("/api/v1/nodes", "list", **account), resource("/api/v1/nodes"))
     assert (seen.subject.kind, seen.subject.namespace, seen.subject.name) == ("ServiceAccount", "shop", "web")
 
 
@@ -152,14 +141,14 @@ def test_a_name_that_is_nobodys_or_of_several_comes_with_names(
     name: str, message: str, observe: Callable[..., Observed]
 ) -> None:
     with pytest.raises(UnknownActorError) as caught:
-        observe(name, _resource("/api/v1/nodes"), _resource("/api/v1/nodes", user={"username": "carla"}))
+        observe(name, resource("/api/v1/nodes"), resource("/api/v1/nodes", user={"username": "carla"}))
     assert message in str(caught.value)
 
 
 def test_what_every_user_may_can_be_left_out(tmp_path: Path, line_of: LineOf) -> None:
     log = tmp_path / "audit.log"
     log.write_bytes(
-        line_of(1, requestURI="/apis/apps", objectRef=None) + b"\n" + line_of(2, **_resource("/api/v1/nodes"))
+        line_of(1, requestURI="/apis/apps", objectRef=None) + b"\n" + line_of(2, **resource("/api/v1/nodes"))
     )
     _, proposal = propose_roles(Logs((str(log),)), "alice", EXACT, everybodys=False)
     assert [each.rule.urls for role in proposal.roles for each in role.rules] == [()]
@@ -168,7 +157,7 @@ def test_what_every_user_may_can_be_left_out(tmp_path: Path, line_of: LineOf) ->
 def test_a_name_that_is_a_credential_is_redacted(tmp_path: Path, line_of: LineOf) -> None:
     log = tmp_path / "audit.log"
     token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"  # noqa: S105
-    log.write_bytes(line_of(1, **_resource(f"/api/v1/namespaces/shop/secrets/{token}")))
+    log.write_bytes(line_of(1, **resource(f"/api/v1/namespaces/shop/secrets/{token}")))
     observed, proposal = propose_roles(Logs((str(log),)), "alice")
     assert token not in to_yaml(proposal, observed.remarks)
     assert token in to_yaml(propose_roles(Logs((str(log),)), "alice", reveal=True)[1])
@@ -182,10 +171,10 @@ def test_a_replay_says_what_a_role_would_have_denied_stopped_and_what_it_never_n
     log.write_bytes(
         b"\n".join(
             (
-                line_of(1, **_resource("/api/v1/secrets", "list", **account)),
-                line_of(2, **_resource("/api/v1/namespaces/shop/pods", "list", **account)),
+                line_of(1, **resource("/api/v1/secrets", "list", **account)),
+                line_of(2, **resource("/api/v1/namespaces/shop/pods", "list", **account)),
                 line_of(
-                    3, **_resource("/api/v1/nodes", "list", annotations=FORBID, responseStatus={"code": 403}, **account)
+                    3, **resource("/api/v1/nodes", "list", annotations=FORBID, responseStatus={"code": 403}, **account)
                 ),
                 line_of(4, requestURI="/version", objectRef=None, **account),
             )

@@ -12,17 +12,27 @@ if TYPE_CHECKING:
     from kubewitness.model.alert import Alert
 
 
-def alerts_about(logs: Logs, name: str, least: Severity = Severity.LOW) -> list[Alert]:
-    """Alerts of the builtin rules that an actor caused, in whatever role, by time.
+def why_no_alerts(logs: Logs) -> str | None:
+    """Why logs cannot be scanned besides being asked, if so."""
+    if logs.store is not None:
+        return "a store cannot be scanned here, so there are no alerts: name the logs"
+    if "-" in logs.paths:
+        return "standard input cannot be read twice, so there are no alerts: name files"
+    return None
+
+
+def alerts_about(logs: Logs, name: str, least: Severity = Severity.LOW, *, reveal: bool = False) -> list[Alert]:
+    """Alerts of the builtin rules that an actor caused, in whatever role, by time; none where `why_no_alerts` says so.
 
     Args:
-        logs: what to scan; standard input cannot be read again, so it gives none.
+        logs: what to scan.
         name: full name of the actor.
         least: severity.
+        reveal: whether to show secrets.
     """
-    if "-" in logs.paths:
+    if why_no_alerts(logs):
         return []
-    options = ScanOptions(min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster)
+    options = ScanOptions(min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster, reveal=reveal)
     found = [alert for alert in scan(logs.paths, None, options).alerts if _is_about(alert, name)]
     return sorted(found, key=lambda alert: (alert.first_at is None, alert.first_at))
 

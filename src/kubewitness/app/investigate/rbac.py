@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.redact import Redactor
 from kubewitness.app.events import open_events
-from kubewitness.app.investigate.alerts import alerts_about
+from kubewitness.app.investigate.alerts import alerts_about, why_no_alerts
 from kubewitness.app.investigate.naming import meant
 from kubewitness.investigate.actor_names import is_about, user_name
 from kubewitness.investigate.rbac.access import (
@@ -342,6 +342,6 @@ def _remarks(
     for role in manifests.roles:
         if role.is_aggregated:
             yield f"ClusterRole {role.name} is aggregated: of what the cluster gathers, only rules in the file count"
-    if attack and "-" in logs.paths:
-        yield "standard input cannot be read twice, so there are no attack steps: name files"
+    if attack and (reason := why_no_alerts(logs)):
+        yield reason
     yield "what every user may counts as allowed; what other roles of the actor allow does not"
