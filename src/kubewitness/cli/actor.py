@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated
@@ -11,9 +10,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_UNUSABLE
+from kubewitness.cli.investigation import write
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
 from kubewitness.model.alert import Severity
-from kubewitness.model.errors import UsageError
 
 
 class ActorFormat(StrEnum):
@@ -49,10 +48,10 @@ def actor(
     Who it is and by what credential, from where, with what, what it did, what it was denied, what is new, who acts as
     it, what roles allowed it, and the alerts about it.
     """
-    from kubewitness.alert.render.fields import alert_fields, ledger_fields  # noqa: PLC0415
+    from kubewitness.alert.render.fields import alert_fields  # noqa: PLC0415
     from kubewitness.app.investigate.actors import profile_actor  # noqa: PLC0415 - the engine comes with it
-    from kubewitness.cli.actor_text import to_html, to_text  # noqa: PLC0415
-    from kubewitness.words.plain import plain  # noqa: PLC0415
+    from kubewitness.investigate.render.actor_tables import to_html, to_text  # noqa: PLC0415
+    from kubewitness.words.plain import ledger_fields, plain  # noqa: PLC0415
 
     where = (logs or LogOptions()).logs(paths, example="kubewitness actor shop/web audit.log")
     report = profile_actor(where, name, baseline=baseline, alerts=alerts, least=min_severity, reveal=reveal)
@@ -70,11 +69,5 @@ def actor(
             text = to_html(report) + "\n"
         case ActorFormat.TABLE:
             text = to_text(report, most=most)
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    write(output, lambda out: print(text, end="", file=out))
     return EXIT_UNUSABLE if not report.ledger.read and report.ledger.unreadable else 0

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from kubewitness.cli.investigation import write
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubewitness.app.investigate.rbac import Observed, Replayed
+    from kubewitness.investigate.rbac.answers import Observed, Replayed
     from kubewitness.investigate.rbac.propose import Folding, Proposal
     from kubewitness.investigate.rbac.roles import Manifests
 
@@ -92,13 +93,7 @@ def rbac(
         text = _proposed_text(observed, proposal, folding, format)
         for remark in observed.remarks:
             print(f"note: {remark}", file=sys.stderr)  # noqa: T201 - this is the front end
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    write(output, lambda out: print(text, end="", file=out))
 
 
 def _folding(exact: bool, namespaces: int, names: int, urls: int, verbs: int) -> Folding:
@@ -133,8 +128,8 @@ def _proposed_text(
     folding: Folding,
     format: RbacFormat | None,  # noqa: A002
 ) -> str:
-    from kubewitness.cli.rbac_text import proposal_fields  # noqa: PLC0415
     from kubewitness.investigate.rbac.write import to_yaml  # noqa: PLC0415
+    from kubewitness.investigate.render.rbac_text import proposal_fields  # noqa: PLC0415
 
     if format is RbacFormat.JSON:
         return json.dumps(proposal_fields(observed, proposal), indent=2) + "\n"
@@ -162,7 +157,7 @@ def _proposed_text(
 
 
 def _replayed_text(found: Replayed, format: RbacFormat | None, *, is_replay: bool) -> str:  # noqa: A002
-    from kubewitness.cli.rbac_text import replay_fields, replay_table  # noqa: PLC0415
+    from kubewitness.investigate.render.rbac_text import replay_fields, replay_table  # noqa: PLC0415
 
     if format is RbacFormat.JSON:
         return json.dumps(replay_fields(found), indent=2) + "\n"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kubewitness.investigate.sessions import Session
+    from kubewitness.model.alert import Alert
+    from kubewitness.model.ledger import Ledger
 
 FEWEST_BEFORE = 20
 """So many requests must have been before something can be called new."""
@@ -223,6 +225,23 @@ class Profile:
     def denials(self) -> tuple[Deed, ...]:
         """What it was denied, most frequent first."""
         return tuple(sorted((deed for deed in self.deeds if deed.denied), key=lambda deed: -deed.denied))
+
+
+@dataclass(frozen=True, slots=True)
+class ActorReport:
+    """The answer about an actor.
+
+    Attributes:
+        profile: what is known.
+        alerts: about it, by time; redacted.
+        remarks: what to know before the answer is believed.
+        ledger: what became of every record.
+    """
+
+    profile: Profile
+    alerts: tuple[Alert, ...]
+    remarks: tuple[str, ...]
+    ledger: Ledger
 
 
 def learned_requests(count: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from tests.app.investigate.sent import resource
 
 from kubewitness.app.events import Logs
-from kubewitness.app.investigate.rbac import Observed, propose_roles, replay_role
+from kubewitness.app.investigate.rbac import propose_roles, replay_role
 from kubewitness.investigate.actor_names import UnknownActorError
 from kubewitness.investigate.rbac.manifests import read_manifests
 from kubewitness.investigate.rbac.propose import EXACT
@@ -18,6 +18,8 @@ from kubewitness.investigate.rbac.write import to_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from kubewitness.investigate.rbac.answers import Observed
 
     LineOf = Callable[..., bytes]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.redact import Redactor
@@ -13,6 +12,7 @@ from kubewitness.app.investigate.naming import meant
 from kubewitness.app.investigate.requests import COLUMNS, pair_requests, split_sessions
 from kubewitness.investigate.actor import (
     FEWEST_BEFORE,
+    ActorReport,
     Aspect,
     Deed,
     GivenRole,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kubewitness.app.events import Events, Logs
-    from kubewitness.model.alert import Alert
-    from kubewitness.model.ledger import Ledger
     from kubewitness.query.predicate import Predicate
 
 _OWN = (
@@ -143,23 +141,6 @@ GROUP BY asked.request, 1, 2, 3, 4, 5 ORDER BY 4, 1
 """
 _HOURS = "SELECT hour(began_at) AS hour, count(*) AS count FROM mine WHERE began_at IS NOT NULL GROUP BY ALL"
 _DAYS = "SELECT began_at::DATE AS day, count(*) AS count FROM mine WHERE began_at IS NOT NULL GROUP BY ALL ORDER BY day"
-
-
-@dataclass(frozen=True, slots=True)
-class ActorReport:
-    """The answer about an actor.
-
-    Attributes:
-        profile: what is known.
-        alerts: about it, by time; redacted.
-        remarks: what to know before the answer is believed.
-        ledger: what became of every record.
-    """
-
-    profile: Profile
-    alerts: tuple[Alert, ...]
-    remarks: tuple[str, ...]
-    ledger: Ledger
 
 
 def profile_actor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.redact import Redactor
@@ -11,7 +11,6 @@ from kubewitness.app.investigate.alerts import alerts_about, why_no_alerts
 from kubewitness.app.investigate.naming import meant
 from kubewitness.investigate.actor_names import is_about, user_name
 from kubewitness.investigate.rbac.access import (
-    MASTERS,
     RBAC_GROUP,
     Access,
     Inference,
@@ -22,6 +21,7 @@ from kubewitness.investigate.rbac.access import (
     service_account_of,
     with_stream_pairs,
 )
+from kubewitness.investigate.rbac.answers import Observed, Replayed
 from kubewitness.investigate.rbac.propose import propose
 from kubewitness.investigate.rbac.replay import Step, alike, permissions, step_state
 from kubewitness.investigate.rbac.roles import Subject, SubjectKind, everybodys_grants, is_allowed
@@ -30,14 +30,11 @@ from kubewitness.query.engine import with_floors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from kubewitness.app.events import Events, Logs
     from kubewitness.investigate.rbac.propose import Folding, Proposal
-    from kubewitness.investigate.rbac.replay import Denied, Permission
     from kubewitness.investigate.rbac.roles import Grant, Manifests
     from kubewitness.model.alert import Alert
-    from kubewitness.model.ledger import Ledger
 
 _COLUMNS = (
     "audit_id", "verb", "request_uri", "api_group", "api_version", "resource", "subresource", "namespace", "name",
@@ -103,76 +100,6 @@ SELECT asked_verb, asked_api_group, asked_resource, asked_subresource, asked_nam
 FROM asked
 WHERE is_own
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What somebody used of their rights.
-
-    Attributes:
-        subject: who.
-        user: user name to decide bindings by; the group's where it is a group.
-        groups: groups their requests were authorised with.
-        allowed: accesses that were allowed, also inferred ones.
-        denied: accesses that were denied.
-        undecided: number of requests of which the log does not say.
-        first_at: time of their first request (UTC, naive).
-        last_at: time of their last one.
-        ledger: what became of every record.
-    """
-
-    subject: Subject
-    user: str
-    groups: tuple[str, ...]
-    allowed: tuple[Use, ...]
-    denied: tuple[Use, ...]
-    undecided: int
-    first_at: datetime | None
-    last_at: datetime | None
-    ledger: Ledger
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What to know before the answer is believed."""
-        found: list[str] = []
-        if MASTERS in self.groups:
-            found.append(
-                "some requests had the group system:masters, which RBAC does not limit: no role can take that away"
-            )
-        verbs = {use.access.verb for use in self.allowed if use.access.is_for_resource}
-        if not verbs & {"get", "list", "watch"}:
-            found.append(
-                "no read of a resource: either there was none, or this log does not record reads (AKS kube-audit-admin)"
-            )
-        if self.undecided:
-            found.append(f"of {self.undecided:,} requests no event says whether they were allowed; they are left out")
-        written = {use.access.combined for use in self.allowed if use.access.verb in {"create", "update", "patch"}}
-        if written & {"roles", "clusterroles"}:
-            found.append("wrote roles: needs to hold what these grant, or `escalate`, which is not proposed")
-        if self.ledger.partial:
-            found.append(f"{self.ledger.partial:,} records of this log were cut: what they asked for may be missing")
-        return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a role would have done in the past.
-
-    Attributes:
-        observed: what was used.
-        denied: requests that it would have denied.
-        gained: requests that were denied, and that it would have allowed.
-        steps: alerts about the actor.
-        permissions: of the role, and how often each was used.
-        remarks: what to know before the answer is believed.
-    """
-
-    observed: Observed
-    denied: tuple[Denied, ...]
-    gained: tuple[Use, ...]
-    steps: tuple[Step, ...]
-    permissions: tuple[Permission, ...]
-    remarks: tuple[str, ...]
 
 
 def propose_roles(

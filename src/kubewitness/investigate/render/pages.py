@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_STYLES = (("kubewitness.alert.render", "page.css"), ("kubewitness.cli.pages", "pages.css"))
 
 
 def page(template: str, **values: Any) -> str:
@@ -31,7 +30,7 @@ def page(template: str, **values: Any) -> str:
         values: what it shows; texts are escaped, `Markup` is not.
     """
     environment = Environment(
-        loader=PackageLoader("kubewitness.cli.pages"),
+        loader=PackageLoader("kubewitness.investigate.render"),
         autoescape=True,
         finalize=_finalize,
         undefined=StrictUndefined,
@@ -39,12 +38,12 @@ def page(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"time": _time, "number": "{:,}".format}
-    script = (files("kubewitness.cli.pages") / "templates" / "pages.js").read_text(encoding="utf-8")
+    templates = files("kubewitness.investigate.render") / "templates"
+    script = (templates / "pages.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    style = "\n".join((files(package) / "templates" / name).read_text(encoding="utf-8") for package, name in _STYLES)
     return environment.get_template(f"{template}.html.jinja").render(
         **values,
-        style=Markup(style),  # noqa: S704 - our own files
+        style=Markup((templates / "pages.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         policy=f"{_POLICY}; script-src 'sha256-{digest}'",
     )

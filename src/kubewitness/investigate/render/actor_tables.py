@@ -1,4 +1,4 @@
-"""What `kubewitness actor` prints: one list of tables, for the terminal and for the page."""
+"""What is known of an actor, as one list of tables for the terminal and for a page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-from kubewitness.cli.pages import page
 from kubewitness.investigate.actor import Aspect
+from kubewitness.investigate.render.pages import page
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from kubewitness.app.investigate.actors import ActorReport
-    from kubewitness.investigate.actor import Profile, Seen
+    from kubewitness.investigate.actor import ActorReport, Profile, Seen
 
 _WIDTH = 110
 _BARS = " ▁▂▃▄▅▆▇█"

@@ -1,4 +1,4 @@
-"""What `kubewitness rbac` prints: fields for JSON, tables for people."""
+"""What is answered about rights: fields for JSON, tables for people."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kubewitness.words.escape import visible
 from kubewitness.words.plain import ledger_fields, rfc3339
 
 if TYPE_CHECKING:
-    from kubewitness.app.investigate.rbac import Observed, Replayed
     from kubewitness.investigate.rbac.access import Access, Use
+    from kubewitness.investigate.rbac.answers import Observed, Replayed
     from kubewitness.investigate.rbac.propose import Proposal
 
 _WIDTH = 110
