@@ -141,14 +141,32 @@ class Events:
         self.engine.seal()
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column that is made of others while the events are read.
+
+    Attributes:
+        name: what to call it.
+        type: type in the engine.
+        sql: expression over the columns of the events table.
+    """
+
+    name: str
+    type: str
+    sql: str
+
+
 @contextmanager
-def open_events(logs: Logs, columns: Collection[str], where: Predicate = ALWAYS) -> Iterator[Events]:
+def open_events(
+    logs: Logs, columns: Collection[str], where: Predicate = ALWAYS, derived: Collection[Derived] = ()
+) -> Iterator[Events]:
     """Read logs into a table that lasts as long as the context.
 
     Args:
         logs: what to read.
         columns: names of columns of the events table; bodies are dear, so name no more than is needed.
         where: only events of which this holds get into the table.
+        derived: further columns, such as the length of a body that need not be kept itself.
 
     Raises:
         UnreadableError: nothing of the paths could be read.
@@ -161,17 +179,26 @@ def open_events(logs: Logs, columns: Collection[str], where: Predicate = ALWAYS)
             engine.run(macros())
             others = [name for name in dict.fromkeys(columns) if name not in _OWN]
             if logs.store is None:
-                yield _read(engine, logs, others, where, Path(folder))
+                yield _read(engine, logs, others, where, derived, Path(folder))
             else:
-                yield _read_store(engine, logs, logs.store, others, where)
+                yield _read_store(engine, logs, logs.store, others, where, derived)
         finally:
             engine.close()
 
 
-def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, folder: Path) -> Events:
+def _read(  # noqa: PLR0917 - each is one thing to read by
+    engine: Engine,
+    logs: Logs,
+    columns: list[str],
+    where: Predicate,
+    derived: Collection[Derived],
+    folder: Path,
+) -> Events:
     condition = And((where, logs.period))
     asked = {field.column.name for field in fields_of(condition)} | {*columns}
+    asked |= {name for name in BODY_FACTS if any(name in each.sql for each in derived)}
     types = "".join(f', "{name}" {BY_NAME[name].type}' for name in columns)
+    types += "".join(f', "{each.name}" {each.type}' for each in derived)
     engine.run(
         "CREATE TABLE staged (source_id INTEGER, record_line BIGINT, outcome TINYINT, happened_at TIMESTAMP,"
         f" record_key UBIGINT, time_key UBIGINT, reached_at TIMESTAMP, is_end BOOLEAN, holds BOOLEAN{types})"
@@ -179,7 +206,7 @@ def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, fold
     holds = f"coalesce({lower(condition).sql('duckdb')}, FALSE)"
     target = Target(
         "staged",
-        _select(columns),
+        _select(columns, derived),
         (("asked", f"SELECT *, {REQUEST_HASH} AS request_hash, {holds} AS holds FROM events"),),  # noqa: S608 - of predicates
         heads_only=not asked & BODY_FACTS,
     )
@@ -189,7 +216,7 @@ def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, fold
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, Evidence(engine, reading, folder))
     _store_places(engine, reading)
-    listed = "".join(f', staged."{name}"' for name in columns)
+    listed = "".join(f', staged."{name}"' for name in [*columns, *(each.name for each in derived)])
     engine.run(_CREATE_EVENTS.format(columns=listed))
     ((events, partial, duplicates, other, first_at, last_at, has_ends),) = engine.run(_TOTALS)
     engine.run("DROP TABLE staged")
@@ -197,10 +224,18 @@ def _read(engine: Engine, logs: Logs, columns: list[str], where: Predicate, fold
     return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends)
 
 
-def _read_store(engine: Engine, logs: Logs, store: str, columns: list[str], where: Predicate) -> Events:
+def _read_store(  # noqa: PLR0917 - each is one thing to read by
+    engine: Engine,
+    logs: Logs,
+    store: str,
+    columns: list[str],
+    where: Predicate,
+    derived: Collection[Derived],
+) -> Events:
     snapshot = open_snapshot(store, since=logs.since, until=logs.until, cluster=logs.cluster)
     holds = lower(And((where, logs.period))).sql("duckdb")
     listed = "".join(f', "{name}"' for name in columns)
+    listed += "".join(f', {each.sql} AS "{each.name}"' for each in derived)
     query = snapshot.query(
         f"SELECT row_number() OVER () AS row, source, line, happened_at{listed} FROM events WHERE {holds}"  # noqa: S608 - of predicates
     )
@@ -212,9 +247,10 @@ def _read_store(engine: Engine, logs: Logs, store: str, columns: list[str], wher
     )
 
 
-def _select(columns: list[str]) -> str:
+def _select(columns: list[str], derived: Collection[Derived]) -> str:
     # What does not hold is not kept: every record needs its row, but no more than that.
     kept = "".join(f', CASE WHEN holds THEN "{name}" END AS "{name}"' for name in columns)
+    kept += "".join(f', CASE WHEN holds THEN {each.sql} END AS "{each.name}"' for each in derived)
     return (
         f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608
         f" {TIME_KEY} AS time_key, coalesce(stage_at, happened_at) AS reached_at,"

@@ -16,6 +16,7 @@ COMMANDS = {
     "hunt": ("kubewitness.cli.hunt:hunt", "Look for events by a filter."),
     "sql": ("kubewitness.cli.sql:sql", "Ask events in SQL."),
     "actor": ("kubewitness.cli.actor:actor", "Say what a log knows of one actor."),
+    "compare": ("kubewitness.cli.compare:compare", "Say what is different between two logs, times or clusters."),
     "rbac": ("kubewitness.cli.rbac:rbac", "Write the least role for what somebody did; replay a role on a log."),
     "timeline": ("kubewitness.cli.timeline:timeline", "Put what was done and what was alarming on one axis."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),

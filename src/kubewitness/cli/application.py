@@ -59,6 +59,17 @@ app.command(
     ),
 )
 app.command(
+    COMMANDS["compare"][0],
+    name="compare",
+    help=COMMANDS["compare"][1],
+    help_epilogue=_examples(
+        "kubewitness compare last-week/ this-week/",
+        "kubewitness compare audit.log --split 2026-11-17T08:00:00Z",
+        "kubewitness compare logs/ --period 2026-11-10..2026-11-11 --period 2026-11-17..2026-11-18",
+        "kubewitness compare logs/ --clusters aks-test aks-prod",
+    ),
+)
+app.command(
     COMMANDS["rbac"][0],
     name="rbac",
     help=COMMANDS["rbac"][1],
