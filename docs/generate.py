@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from kubewitness.alert.render import FORMATS
+from kubewitness.app.asking.library import load_hunts
 from kubewitness.app.scan import scan
 from kubewitness.cli.application import app
 from kubewitness.detect.lists import builtin_lists
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from cyclopts import App
 
+    from kubewitness.app.asking.library import Hunt
     from kubewitness.model.event import Column
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -48,6 +50,11 @@ form is that of [exceptions](../how-to/make-exceptions.md).
 _LISTS_ARE = """\
 A rule names a list with `expand`, and `scan --lists` adds to one: see [use lists](../how-to/use-lists.md). `*` and
 `?` in a value are wildcards.
+"""
+_HUNTS_ARE = """\
+Questions with a name: `kubewitness hunt NAME PATH...` asks one of them. How to read an answer and how to write hunts of your
+own is told in [hunt](../how-to/hunt.md). A hunt without a query shows the events themselves; one with a query asks it of the
+events that its filter finds, as [`sql`](sql.md) does. `kubewitness hunt show NAME` prints the same.
 """
 _COMMAND_IS = """\
 `kubewitness` and its short alias `kw` are the same command. Data goes to standard output, everything else
@@ -79,6 +86,7 @@ def pages() -> dict[Path, str]:
         **rule_pages(reference),
         reference / "lists.md": lists_page(),
         reference / "platforms.md": platforms_page(),
+        reference / "hunts.md": hunts_page(),
         reference / "cli.md": cli_page(),
         readme: _with_part(readme, _DEMO_PART, transcript(head, alerts)),
         tutorial: _with_part(tutorial, _HEAD_PART, f"```text\n{head}\n```\n"),
@@ -129,6 +137,31 @@ def platforms_page() -> str:
         text = (folder / f"{platform.name}.yml").read_text("utf-8")
         parts.append(f"## {platform.title}\n\n" + table(["Exception", "Why it is harmless", "Rules"], rows))
         parts.append(f"As the file says it:\n\n```yaml\n{text}```\n")
+    return "\n".join(parts)
+
+
+def hunts_page() -> str:
+    """Every builtin hunt: its question, its query, and how to read the answer."""
+    found = load_hunts()
+    rows = [
+        [f"[`{name}`](#{name})", hunt.title, ", ".join(f"`{tag}`" for tag in hunt.tags)] for name, hunt in found.items()
+    ]
+    parts = [_NOTE, "# Hunts\n", _HUNTS_ARE, table(["Name", "What", "Tags"], rows)]
+    parts += [_hunt_section(hunt) for hunt in found.values()]
+    return "\n".join(parts)
+
+
+def _hunt_section(hunt: Hunt) -> str:
+    parts = [f"## {hunt.id}\n", f"**{hunt.question}** {hunt.reading}\n"]
+    parts.append(f"```text\n{hunt.filter or '(all events)'}\n```\n")
+    if hunt.sql:
+        parts.append(f"```sql\n{hunt.sql}\n```\n")
+    if hunt.parameters:
+        rows = [[f"`--set {each.name}={each.default}`", _sentence(each.about)] for each in hunt.parameters]
+        parts.append(table(["Parameter", "What"], rows))
+    about = [*(f"ATT&CK {each}" for each in hunt.techniques), *(f"catalogue {each}" for each in hunt.catalogue)]
+    if about:
+        parts.append(", ".join(about) + "\n")
     return "\n".join(parts)
 
 

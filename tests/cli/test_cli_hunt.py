@@ -49,10 +49,49 @@ def test_a_body_is_looked_into_and_an_event_stands_on_its_line(tmp_path: Path) -
     assert [(item["audit_id"], item["line"]) for item in found["events"]] == [("a", 2)]
 
 
-def test_an_empty_answer_says_where_to_ask_next() -> None:
-    answer = run("verb:nothing", str(SHAPES / "plain.ndjson"))
-    assert "kubewitness coverage" in answer.stdout
+def test_an_empty_answer_says_whether_it_could_have_been_another() -> None:
+    words = (
+        "action:exec verb:get user:nobody",
+        str(SHAPES / "plain.ndjson"),
+        "--policy",
+        "builtin:aks-kube-audit-admin",
+    )
+    answer = run(*words)
+    assert "nothing found; this log could not have shown it" in answer.stdout
     assert answer.returncode == 0
+    found = json.loads(run(*words, "--format", "json").stdout)
+    assert found["could_have_shown"]["answer"] == "no"
+
+
+def test_the_output_says_what_was_asked() -> None:
+    file = str(SHAPES / "plain.ndjson")
+    assert run("verb:get", file).stdout.startswith("filter: verb:get\n")
+    assert run("secret-readers", file).stdout.startswith("hunt secret-readers: Who read secrets")
+    assert json.loads(run("secret-readers", file, "-f", "json").stdout)["hunt"] == "secret-readers"
+    misspelt = run("secret-reader", file).stdout
+    assert misspelt.startswith("filter: secret-reader\n")
+    assert "there is a hunt called secret-readers" in misspelt
+
+
+def test_a_named_hunt_takes_parameters_and_gives_rows() -> None:
+    words = ("rare-user-agents", str(SHAPES / "plain.ndjson"), "--format", "json")
+    found = json.loads(run(*words).stdout)
+    assert found["count"] == len(found["rows"]) > 0
+    assert json.loads(run(*words, "--set", "most=0").stdout)["rows"] == []
+    (header, *_) = run(*words[:-1], "csv").stdout.splitlines()
+    assert header.split(",") == [*found["rows"][0]]
+
+
+def test_hunts_of_ones_own_stand_beside_the_others(tmp_path: Path) -> None:
+    own = tmp_path / "my-hunt.yml"
+    own.write_text(
+        "title: Mine\nquestion: What is mine?\nfilter: verb:get\nsql: SELECT count(*) AS n FROM events\nreading: So.\n"
+    )
+    found = json.loads(run("my-hunt", str(SHAPES / "plain.ndjson"), "--hunts", str(tmp_path), "-f", "json").stdout)
+    assert found["rows"][0]["n"] > 0
+    listed = json.loads(run("list", "--hunts", str(tmp_path), "--format", "json").stdout)
+    assert {"my-hunt", "secret-readers"} <= {item["id"] for item in listed}
+    assert "SELECT count(*) AS n FROM events" in run("show", "my-hunt", "--hunts", str(tmp_path)).stdout
 
 
 def test_secrets_are_redacted_unless_revealed(tmp_path: Path) -> None:
@@ -70,6 +109,13 @@ def test_secrets_are_redacted_unless_revealed(tmp_path: Path) -> None:
         (("verb:(", "audit.log"), "filter, character 7"),
         (("verb:get",), "no logs named"),
         (("verb:get", "missing.log"), "nothing to read"),
+        (("show", "secret-reader"), "did you mean secret-readers?"),
+        (("secret-readers", "a.log", "--set", "least=1"), "has no parameter `least`"),
+        (("rare-user-agents", "a.log", "--set", "most=few"), "is a number"),
+        (("verb:get", "a.log", "--set", "least=1"), "a filter has no parameters"),
+        (("verb:get", "a.log", "--set", "least"), "sets nothing"),
+        (("verb:get", "a.log", "-n", "-1"), "--most"),
+        (("verb:get", str(SHAPES / "plain.ndjson"), "--hunts", "missing"), "no such folder"),
     ],
 )
 def test_what_cannot_be_done_is_an_error_with_a_hint(words: tuple[str, ...], says: str) -> None:

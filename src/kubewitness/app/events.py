@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from kubewitness.query.predicate import ALWAYS, And, Moment, Order, fields_of
 from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kubewitness.query.predicate import Predicate
@@ -114,6 +114,7 @@ class Events:
         first_at: time of the earliest event of the logs, also of those that were not asked for (UTC, naive).
         last_at: when the latest stage of any of them was reached.
         has_ends: whether ends of requests are recorded in these logs at all.
+        evidence: reads events of files again; None where the table has all columns.
     """
 
     engine: Engine
@@ -122,6 +123,7 @@ class Events:
     first_at: datetime | None = None
     last_at: datetime | None = None
     has_ends: bool = True
+    evidence: Evidence | None = field(default=None, repr=False)
 
     @property
     def is_unusable(self) -> bool:
@@ -135,6 +137,30 @@ class Events:
             EngineError: the engine could not carry it out.
         """
         return self.engine.rows(sql, parameters)
+
+    def earliest(self, columns: Sequence[str], most: int) -> list[dict[str, Any]]:
+        """The first events of the table by time, with columns that need not have been asked for.
+
+        So few events are cheaper to read again than columns are to read of all.
+
+        Args:
+            columns: names of columns of the events table.
+            most: how many events.
+
+        Returns:
+            `row`, `source`, `line` and those of the columns that have a value.
+        """
+        own = ("row", "source", "line", "happened_at")
+        listed = own if self.evidence else dict.fromkeys((*own, *columns))
+        names = ", ".join(f'"{name}"' for name in listed)
+        found = self.rows(
+            f"SELECT {names} FROM events ORDER BY happened_at, row LIMIT $most",  # noqa: S608 - names of columns
+            {"most": most},
+        )
+        if self.evidence:
+            known = self.evidence.events([event["row"] for event in found], columns)
+            found = [event | known.get(event["row"], {}) for event in found]
+        return [{name: value for name, value in event.items() if value is not None} for event in found]
 
     def seal(self) -> None:
         """From here on, let the engine reach nothing but these events: what others wrote may run."""
@@ -214,14 +240,15 @@ def _read(  # noqa: PLR0917 - each is one thing to read by
     read_sources(engine, logs.paths, target, folder, reading, cluster=logs.cluster)
     reading.demand_sources()
     engine.run(CREATE_DUPLICATES)
-    find_cut_duplicates(engine, Evidence(engine, reading, folder))
+    evidence = Evidence(engine, reading, folder)
+    find_cut_duplicates(engine, evidence)
     _store_places(engine, reading)
     listed = "".join(f', staged."{name}"' for name in [*columns, *(each.name for each in derived)])
     engine.run(_CREATE_EVENTS.format(columns=listed))
     ((events, partial, duplicates, other, first_at, last_at, has_ends),) = engine.run(_TOTALS)
     engine.run("DROP TABLE staged")
     ledger = _ledger(reading, events=events, partial=partial, duplicates=duplicates, other=other)
-    return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends)
+    return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends, evidence)
 
 
 def _read_store(  # noqa: PLR0917 - each is one thing to read by

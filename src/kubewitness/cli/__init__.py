@@ -13,7 +13,7 @@ COMMANDS = {
     "ingest": ("kubewitness.cli.ingest:ingest", "Keep the events of logs in a store."),
     "store": ("kubewitness.cli.store:app", "Look after a store of events."),
     "rules": ("kubewitness.cli.rules:app", "List, show and test rules."),
-    "hunt": ("kubewitness.cli.hunt:hunt", "Look for events by a filter."),
+    "hunt": ("kubewitness.cli.hunt:app", "Look for events by a filter or a named hunt."),
     "sql": ("kubewitness.cli.sql:sql", "Ask events in SQL."),
     "actor": ("kubewitness.cli.actor:actor", "Say what a log knows of one actor."),
     "compare": ("kubewitness.cli.compare:compare", "Say what is different between two logs, times or clusters."),

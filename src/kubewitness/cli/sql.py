@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
 from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn
+from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
 from kubewitness.model.errors import UsageError
 
 _EXAMPLE = "kubewitness sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
@@ -40,6 +40,6 @@ def sql(
         raise UsageError("--most is a number of rows", hint="write 0 or more")
     logs = which.logs(paths, example=_EXAMPLE)
     with ask(query, logs, where=parse_filter(filter), seconds=seconds, reveal=reveal) as asked:
-        warn(asked.events)
+        warn_of(asked.events.ledger)
         render_rows(asked.names, asked.rows, format, sys.stdout, types=asked.types, most=most)
         return EXIT_UNUSABLE if asked.events.is_unusable else 0

@@ -5,6 +5,7 @@ KubewitnessError
 ├── UnreadableError    nothing of the input could be read
 ├── RuleError          a rule cannot be loaded
 ├── ListError          a list cannot be loaded
+├── HuntError          a hunt cannot be loaded
 ├── ExceptionError     an exception cannot be loaded
 ├── PolicyError        an audit policy cannot be loaded
 └── StoreError         a store cannot be read or written
@@ -47,6 +48,10 @@ class RuleError(KubewitnessError):
 
 class ListError(KubewitnessError):
     """A list cannot be loaded."""
+
+
+class HuntError(KubewitnessError):
+    """A hunt cannot be loaded."""
 
 
 class ExceptionError(KubewitnessError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from kubewitness.facts import macros
 from kubewitness.model.errors import KubewitnessError
 from kubewitness.model.event import BY_NAME, COLUMNS
 from kubewitness.query.engine import harden
@@ -303,5 +304,6 @@ def _engine() -> duckdb.DuckDBPyConnection:
     )
     listed = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS)
     connection.execute(f"CREATE TABLE {TABLE} ({listed})")
+    connection.execute(macros())  # what --explain of a filter prints may be asked
     harden(connection, ())
     return connection

@@ -1,0 +1,203 @@
+"""How a log was recorded: which well-known recording agrees with its levels and stages, or what is seen in it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.facts import macros
+from kubewitness.model.recording import Level, Stage
+from kubewitness.policy.bulk import asked_floors, deciding_rule
+from kubewitness.policy.coverage import Recording
+from kubewitness.policy.evaluate import decision_of
+from kubewitness.policy.model import GroupResources, Policy, PolicyRule
+from kubewitness.policy.recordings import recordings
+from kubewitness.query.engine import Engine
+from kubewitness.query.reading import OUTCOME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FITS = 0.999
+_KEYS = "asked_verb, asked_api_group, asked_combined_resource, is_resource_request, level, stage"
+_SHARED = """
+-- One row per verb, API group, resource, level, stage and rule of each policy: how many events are so.
+SELECT {keys}, {rules}, count(*) AS events, bool_or(impersonated) AS impersonated
+FROM recorded
+WHERE outcome = 1 AND level IS NOT NULL
+GROUP BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a well-known recording agrees with a log.
+
+    Attributes:
+        name: of the recording.
+        recording: itself.
+        share: of events whose level and stage are what it says.
+    """
+
+    name: str
+    recording: Recording
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRow:
+    """Events that are alike in what says how they were recorded.
+
+    Attributes:
+        verb: of the request.
+        group: API group.
+        resource: with its subresource.
+        is_resource: whether the request is about a resource.
+        level: at which they are recorded.
+        stage: of the events.
+        rules: for each well-known policy, the index of its rule that decides about the request.
+        events: how many.
+        impersonated: whether one of them acts as somebody else.
+    """
+
+    verb: str
+    group: str
+    resource: str
+    is_resource: bool
+    level: str
+    stage: str | None
+    rules: tuple[int | None, ...]
+    events: int
+    impersonated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """How a log was recorded.
+
+    Attributes:
+        recording: what the log is taken for: the best fit, or what is seen in it where none fits.
+        is_inferred: whether no well-known recording fits.
+        fits: well-known recordings, best first.
+        rows: what is seen, by verb, resource, level and stage; none when no event says its level.
+        read: all records.
+    """
+
+    recording: Recording
+    is_inferred: bool
+    fits: tuple[Fit, ...]
+    rows: tuple[RecordedRow, ...]
+    read: int
+
+
+def recognise(paths: Sequence[str]) -> Recognised:
+    """Find out how a log was recorded.
+
+    Raises:
+        UnreadableError: nothing of the paths could be read.
+    """
+    policies = list(dict.fromkeys(recording.policy for recording in recordings().values()))
+    rows, read = _read(paths, policies)
+    fits = _fits(rows, policies) if rows else []
+    is_inferred = not fits or fits[0].share < _FITS
+    recording = _inferred(rows) if is_inferred else fits[0].recording
+    return Recognised(recording, is_inferred, tuple(fits), tuple(rows), read)
+
+
+def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[RecordedRow], int]:
+    rules = [f"{deciding_rule(policy).sql('duckdb')} AS rule_{index}" for index, policy in enumerate(policies)]
+    select = f"""
+    SELECT
+        source_id, record_line,
+        {OUTCOME}
+            AS outcome,
+        {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {", ".join(rules)}
+    FROM asked
+    """  # noqa: S608 - names of columns and expressions of policies
+    columns = ", ".join(f"rule_{index}" for index in range(len(policies)))
+    with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
+        engine = Engine(Path(folder))
+        try:
+            engine.run(macros())
+            engine.run(
+                "CREATE TABLE recorded (source_id INTEGER, record_line BIGINT, outcome TINYINT, asked_verb VARCHAR,"
+                " asked_api_group VARCHAR, asked_combined_resource VARCHAR, is_resource_request BOOLEAN, level VARCHAR,"
+                " stage VARCHAR, impersonated BOOLEAN, "
+                + ", ".join(f"rule_{index} INTEGER" for index in range(len(policies)))
+                + ")"
+            )
+            reading = Reading()
+            target = Target("recorded", select, asked_floors(), heads_only=True)
+            read_sources(engine, paths, target, Path(folder), reading)
+            reading.demand_sources()
+            found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))
+            ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
+        finally:
+            engine.close()
+    rows: list[RecordedRow] = []
+    for verb, group, resource, is_resource, level, stage, *numbers, events, impersonated in found:
+        rows.append(RecordedRow(verb, group, resource, is_resource, level, stage, tuple(numbers), events, impersonated))
+    return rows, records + reading.other + reading.rejected
+
+
+def _fits(rows: Sequence[RecordedRow], policies: Sequence[Policy]) -> list[Fit]:
+    """How well each well-known recording agrees, best first; of equals the one that leaves out what does not occur."""
+    whole = sum(row.events for row in rows)
+    seen_verbs = {row.verb for row in rows}
+    is_impersonated = any(row.impersonated for row in rows)
+    found: list[tuple[float, int, Fit]] = []
+    for name, known in recordings().items():
+        index = policies.index(known.policy)
+        recording = _with_stages(known, rows)
+        agreeing = sum(row.events for row in rows if _agrees(row, recording, index))
+        if recording.absent_columns and is_impersonated:
+            agreeing = 0
+        lean = sum(verb not in seen_verbs for verb in recording.dropped_verbs) - 3 * bool(recording.absent_columns)
+        found.append((agreeing / whole, lean, Fit(name, recording, agreeing / whole)))
+    return [fit for _, _, fit in sorted(found, key=lambda item: item[:2], reverse=True)]
+
+
+def _with_stages(recording: Recording, rows: Sequence[RecordedRow]) -> Recording:
+    """The recording without stages that it omits everywhere and that occur: everybody decides about these."""
+    seen = {row.stage for row in rows}
+    left = tuple(stage for stage in recording.policy.omit_stages if stage not in seen)
+    return replace(recording, policy=replace(recording.policy, omit_stages=left))
+
+
+def _agrees(row: RecordedRow, recording: Recording, index: int) -> bool:
+    if row.verb in recording.dropped_verbs:
+        return False
+    decision = decision_of(recording.policy, row.rules[index])
+    return decision.level == row.level and (row.stage is None or row.stage not in decision.omit_stages)
+
+
+def _inferred(rows: Sequence[RecordedRow]) -> Recording:
+    """What is seen, as a policy: what the log holds nothing of counts as not recorded."""
+    levels: dict[tuple[str, str, bool, str], Level] = {}
+    for row in rows:
+        key = (row.group, row.resource, row.is_resource, row.verb)
+        level = Level(row.level)
+        levels[key] = max(levels.get(key, Level.NONE), level, key=lambda each: each.rank)
+    alike: dict[tuple[str, Level], dict[str, set[str]]] = {}
+    paths: set[str] = set()
+    for (group, resource, is_resource, verb), level in levels.items():
+        if is_resource:
+            alike.setdefault((verb, level), {}).setdefault(group, set()).add(resource)
+        else:
+            paths.add(verb)
+    missing = tuple(stage for stage in Stage if stage not in {row.stage for row in rows} and stage is not Stage.PANIC)
+    rules = [
+        PolicyRule(
+            level,
+            verbs=(verb,),
+            resources=tuple(GroupResources(group, tuple(sorted(names))) for group, names in sorted(by_group.items())),
+        )
+        for (verb, level), by_group in sorted(alike.items())
+    ]
+    if paths:
+        rules.append(PolicyRule(Level.METADATA, verbs=tuple(sorted(paths)), non_resource_urls=("*",)))
+    policy = Policy((*rules, PolicyRule(Level.NONE)), omit_stages=missing)
+    return Recording(policy, title="What is seen in this log")
