@@ -52,9 +52,9 @@ A rule names a list with `expand`, and `scan --lists` adds to one: see [use list
 `?` in a value are wildcards.
 """
 _HUNTS_ARE = """\
-Questions with a name: `kubewitness hunt NAME PATH...` asks one of them. How to read an answer and how to write hunts of your
-own is told in [hunt](../how-to/hunt.md). A hunt without a query shows the events themselves; one with a query asks it of the
-events that its filter finds, as [`sql`](sql.md) does. `kubewitness hunt show NAME` prints the same.
+Questions with a name: `kubewitness hunt NAME PATH...` asks one of them. How to read an answer and how to write
+hunts of your own is told in [hunt](../how-to/hunt.md). A hunt without a query shows the events themselves; one with a
+query asks it of the events that its filter finds, as [`sql`](sql.md) does. `kubewitness hunt show NAME` prints it, too.
 """
 _COMMAND_IS = """\
 `kubewitness` and its short alias `kw` are the same command. Data goes to standard output, everything else
