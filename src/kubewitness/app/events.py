@@ -14,18 +14,19 @@ from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.facts import BODY_FACTS, macros
-from kubewitness.model.event import BY_NAME
+from kubewitness.model.event import BY_NAME, COLUMNS
 from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import lower
 from kubewitness.query.predicate import ALWAYS, And, Moment, Order, fields_of
-from kubewitness.query.reading import OUTCOME
+from kubewitness.query.reading import OUTCOME, written_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from kubewitness.app.lake.opening import Snapshot
     from kubewitness.query.predicate import Predicate
 
 _OWN = ("source", "line", "happened_at")
@@ -68,6 +69,10 @@ SELECT
     coalesce(bool_or(stage IN ('ResponseComplete', 'Panic')), FALSE)
 FROM events
 """
+
+
+STORED_EVENTS = "stored_events"
+"""View of all columns of those events of a store that were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ class Events:
         first_at: time of the earliest event of the logs, also of those that were not asked for (UTC, naive).
         last_at: when the latest stage of any of them was reached.
         has_ends: whether ends of requests are recorded in these logs at all.
-        evidence: reads events of files again; None where the table has all columns.
+        evidence: reads events of files again; None of a store.
+        folders: that the engine reads from while it is asked: of a store of which no copy was made.
     """
 
     engine: Engine
@@ -124,6 +130,7 @@ class Events:
     last_at: datetime | None = None
     has_ends: bool = True
     evidence: Evidence | None = field(default=None, repr=False)
+    folders: tuple[str, ...] = ()
 
     @property
     def is_unusable(self) -> bool:
@@ -153,8 +160,9 @@ class Events:
         own = ("row", "source", "line", "happened_at")
         listed = own if self.evidence else dict.fromkeys((*own, *columns))
         names = ", ".join(f'"{name}"' for name in listed)
+        table = "events" if self.evidence else STORED_EVENTS
         found = self.rows(
-            f"SELECT {names} FROM events ORDER BY happened_at, row LIMIT $most",  # noqa: S608 - names of columns
+            f'SELECT {names} FROM {table} ORDER BY happened_at, "row" LIMIT $most',  # noqa: S608 - names of columns
             {"most": most},
         )
         if self.evidence:
@@ -164,7 +172,7 @@ class Events:
 
     def seal(self) -> None:
         """From here on, let the engine reach nothing but these events: what others wrote may run."""
-        self.engine.seal()
+        self.engine.seal(self.folders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +192,12 @@ class Derived:
 
 @contextmanager
 def open_events(
-    logs: Logs, columns: Collection[str], where: Predicate = ALWAYS, derived: Collection[Derived] = ()
+    logs: Logs,
+    columns: Collection[str],
+    where: Predicate = ALWAYS,
+    derived: Collection[Derived] = (),
+    *,
+    is_asked_once: bool = False,
 ) -> Iterator[Events]:
     """Read logs into a table that lasts as long as the context.
 
@@ -193,6 +206,8 @@ def open_events(
         columns: names of columns of the events table; bodies are dear, so name no more than is needed.
         where: only events of which this holds get into the table.
         derived: further columns, such as the length of a body that need not be kept itself.
+        is_asked_once: do not copy events of a store: `events` is a view over its files then, and each query reads what
+            it needs of them.
 
     Raises:
         UnreadableError: nothing of the paths could be read.
@@ -207,7 +222,10 @@ def open_events(
             if logs.store is None:
                 yield _read(engine, logs, others, where, derived, Path(folder))
             else:
-                yield _read_store(engine, logs, logs.store, others, where, derived)
+                snapshot = open_snapshot(logs.store, since=logs.since, until=logs.until, cluster=logs.cluster)
+                yield _read_store(
+                    engine, snapshot, others, And((where, logs.period)), derived, is_copied=not is_asked_once
+                )
         finally:
             engine.close()
 
@@ -251,27 +269,42 @@ def _read(  # noqa: PLR0917 - each is one thing to read by
     return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends, evidence)
 
 
-def _read_store(  # noqa: PLR0917 - each is one thing to read by
+def _read_store(
     engine: Engine,
-    logs: Logs,
-    store: str,
+    snapshot: Snapshot,
     columns: list[str],
-    where: Predicate,
+    condition: Predicate,
     derived: Collection[Derived],
+    *,
+    is_copied: bool,
 ) -> Events:
-    snapshot = open_snapshot(store, since=logs.since, until=logs.until, cluster=logs.cluster)
-    holds = lower(And((where, logs.period))).sql("duckdb")
+    row = '"row"' if snapshot.has_facts else "row_number() OVER ()"
+    everything = ", ".join(f'"{column.name}"' for column in COLUMNS)
+    holds = lower(condition).sql("duckdb")
+    stored = snapshot.query(f'SELECT {row} AS "row", {everything} FROM events WHERE {holds}')  # noqa: S608 - of predicates
+    engine.run(f"CREATE VIEW {STORED_EVENTS} AS {written_out(stored)}")
     listed = "".join(f', "{name}"' for name in columns)
     listed += "".join(f', {each.sql} AS "{each.name}"' for each in derived)
-    query = snapshot.query(
-        f"SELECT row_number() OVER () AS row, source, line, happened_at{listed} FROM events WHERE {holds}"  # noqa: S608 - of predicates
-    )
-    engine.run(f"CREATE TABLE events AS {query.sql}", query.parameters)
-    totals = snapshot.query(_STORED_TOTALS)
-    ((events, partial, first_at, last_at, has_ends),) = engine.run(totals.sql, totals.parameters)
-    return Events(
-        engine, Ledger(read=events + partial, events=events, partial=partial), (), first_at, last_at, has_ends
-    )
+    kind = "TABLE" if is_copied else "VIEW"
+    engine.run(f'CREATE {kind} events AS SELECT "row", source, line, happened_at{listed} FROM {STORED_EVENTS}')  # noqa: S608
+    return _of_store(engine, snapshot, is_counted=is_copied)
+
+
+def _of_store(engine: Engine, snapshot: Snapshot, *, is_counted: bool) -> Events:
+    """What there is to know of the events of a store: counted, or as the log of its table says."""
+    if is_counted:
+        totals = snapshot.query(_STORED_TOTALS)
+        ((events, partial, first_at, last_at, has_ends),) = engine.run(totals.sql, totals.parameters)
+        ledger = Ledger(read=events + partial, events=events, partial=partial)
+        return Events(engine, ledger, (), first_at, last_at, has_ends, None, snapshot.folders)
+    ledger = Ledger(read=snapshot.events, events=snapshot.events)
+    times = [
+        bound["happened_at"]
+        for each in snapshot.files
+        for bound in (each.least, each.greatest)
+        if "happened_at" in bound
+    ]
+    return Events(engine, ledger, (), min(times, default=None), max(times, default=None), folders=snapshot.folders)
 
 
 def _select(columns: list[str], derived: Collection[Derived]) -> str:

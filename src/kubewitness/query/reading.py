@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from kubewitness.decode.engine_shapes import decoded_sql, shape_query
 from kubewitness.facts import floors
 from kubewitness.query.engine import DEFAULT_LINE_BYTES, with_floors
@@ -41,6 +43,14 @@ class ReadingQuery:
 
     sql: str
     parameters: dict[str, Any]
+
+
+def written_out(query: ReadingQuery) -> str:
+    """The query with its parameters, which are lists of texts, as literals: a view can have none."""
+    literals = {
+        name: exp.array(*map(exp.Literal.string, values)).sql("duckdb") for name, values in query.parameters.items()
+    }
+    return _PARAMETER.sub(lambda found: literals.get(found[1], found[0]), query.sql)
 
 
 def reading_query(

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from kubewitness.store.files import DataFile
 
-_READ = "SELECT * FROM read_parquet({paths}, hive_partitioning = false, union_by_name = true)"
+_READ = (
+    'SELECT *, (file_index::BIGINT << 40) | file_row_number AS "row"'
+    " FROM read_parquet({paths}, hive_partitioning = false, union_by_name = true)"
+)
 
 
 def stored_query(
@@ -29,7 +32,8 @@ def stored_query(
     Facts of files that another version of the program has written are derived again from what the log said.
 
     Args:
-        select: reads from `events`, or from a floor of `above`; columns are those of `table.STORED`.
+        select: reads from `events`, or from a floor of `above`; columns are those of `table.STORED`, and `row`, a
+            number of its own for each event of files that need no new facts.
         files: data files.
         paths: where the engine finds each, by its path in the store.
         above: further named queries between `events` and `select`.
@@ -59,4 +63,4 @@ def _derived(read: str) -> str:
 
 def _empty() -> str:
     columns = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in STORED)
-    return f"SELECT {columns} WHERE FALSE"
+    return f'SELECT {columns}, NULL::BIGINT AS "row" WHERE FALSE'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 import yaml
 from tests.app.asking.hunt_log import write_log
 
-from kubewitness.app.asking.hunt import Answered, run_hunt
+from kubewitness.app.asking.hunt import Answered, Found, hunt, run_hunt
 from kubewitness.app.asking.library import Hunt, load_hunts
+from kubewitness.app.asking.shown import Could, Shown
 from kubewitness.app.asking.sql import ask
 from kubewitness.app.events import Logs
+from kubewitness.app.lake.ingest import ingest
 from kubewitness.detect.catalogue import entries
 from kubewitness.model.event import BY_NAME
 
@@ -34,6 +37,14 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Logs:
     return Logs((str(path),))
 
 
+@pytest.fixture(scope="module")
+def store(log: Logs, tmp_path_factory: pytest.TempPathFactory) -> Logs:
+    """The same log in a store."""
+    folder = str(tmp_path_factory.mktemp("store") / "lake")
+    ingest(log.paths, folder)
+    return Logs(store=folder)
+
+
 def test_every_hunt_is_tried() -> None:
     assert EXPECTED.keys() == HUNTS.keys()
     assert len(HUNTS) >= 30
@@ -44,19 +55,40 @@ def test_a_hunt_finds_what_it_must_and_nothing_that_looks_alike(name: str, log: 
     wanted, expected = HUNTS[name], EXPECTED[name]
     if "finds" in expected:
         assert _about(wanted, log) == sorted(expected["finds"])
-    found = run_hunt(wanted, log, values=expected.get("set", {}))
+    _check(run_hunt(wanted, log, values=expected.get("set", {})), expected)
+
+
+def _check(found: Answered | Found, expected: dict[str, Any]) -> None:
     assert isinstance(found, Answered)
     rows = [dict(zip(found.names, row, strict=True)) for row in found.rows]
-    if "first" in expected:
-        rows, expected["rows"] = rows[:1], [expected["first"]]
-    assert len(rows) == len(expected["rows"])
-    for case in expected["rows"]:
-        assert any(all(row[key] == value for key, value in case.items()) for row in rows), case
+    cases = expected["rows"] if "rows" in expected else [expected["first"]]
+    assert len(rows) == len(cases) or "first" in expected
+    for case in cases:
+        wanted = rows[:1] if "first" in expected else rows
+        assert any(all(row[key] == value for key, value in case.items()) for row in wanted), case
 
 
 def _about(wanted: Hunt, log: Logs) -> list[str]:
     with ask("SELECT DISTINCT audit_id FROM events", log, where=wanted.predicate) as asked:
         return sorted(row[0] for row in asked.rows if not re.match("(storm|burst)-", row[0]))
+
+
+def test_a_store_gives_the_same_answers_as_its_logs(store: Logs) -> None:
+    for name, expected in EXPECTED.items():
+        _check(run_hunt(HUNTS[name], store, values=expected.get("set", {})), expected)
+
+
+def test_a_filter_finds_the_same_events_in_a_store(log: Logs, store: Logs) -> None:
+    for text in ("verb:delete", "host_paths:* OR privileged:true", "user:bob* at >= 2026-11-18", "action:exec"):
+        of_files, of_store = hunt(text, log), hunt(text, store)
+        assert of_store.events == of_files.events
+        assert (of_store.count, of_store.first_at) == (of_files.count, of_files.first_at)
+    assert hunt("verb:get", Logs(store=store.store, since=datetime(2030, 1, 1))).shown == Shown(  # noqa: DTZ001 - UTC
+        Could.NO, reasons=("the store has no events of this period and cluster",)
+    )
+    unseen = hunt("resource:widgets", store).shown
+    assert unseen == hunt("resource:widgets", log).shown
+    assert unseen is not None
 
 
 def test_every_hunt_gives_an_answer_on_logs_that_lack_most_fields() -> None:
@@ -75,7 +107,7 @@ def test_a_hunt_finds_what_it_must_when_fields_are_sparse(log: Logs, tmp_path: P
 
 
 def test_the_verbs_and_scenarios_of_the_documentation_have_hunts() -> None:
-    tags = {tag for hunt in HUNTS.values() for tag in hunt.tags}
+    tags = {tag for each in HUNTS.values() for tag in each.tags}
     assert {tag.removeprefix("verb.") for tag in tags if tag.startswith("verb.")} == VERBS
     assert {tag.removeprefix("scenario.") for tag in tags if tag.startswith("scenario.")} == SCENARIOS
     assert {tag.partition(".")[0] for tag in tags} == {"verb", "scenario", "topic"}
@@ -83,12 +115,12 @@ def test_the_verbs_and_scenarios_of_the_documentation_have_hunts() -> None:
 
 def test_what_a_hunt_refers_to_exists() -> None:
     known = entries().keys()
-    for hunt in HUNTS.values():
-        assert set(hunt.catalogue) <= known, hunt.id
-        assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", technique) for technique in hunt.techniques), hunt.id
-        assert hunt.tags, hunt.id
-        assert hunt.question.endswith("?"), hunt.id
-        assert len(hunt.title) <= 60, hunt.id
+    for each in HUNTS.values():
+        assert set(each.catalogue) <= known, each.id
+        assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", technique) for technique in each.techniques), each.id
+        assert each.tags, each.id
+        assert each.question.endswith("?"), each.id
+        assert len(each.title) <= 60, each.id
 
 
 def test_no_hunt_is_named_like_a_column_or_a_value_of_one() -> None:

@@ -11,8 +11,10 @@ from uuid import UUID
 import pytest
 
 from kubewitness.app.asking.sql import ask, json_value
-from kubewitness.app.events import Logs
+from kubewitness.app.events import Logs, open_events
+from kubewitness.app.lake.ingest import ingest
 from kubewitness.model.event import BY_NAME
+from kubewitness.query.engine import EngineError
 from kubewitness.query.filters import parse_filter
 from kubewitness.query.questions import QuestionError
 
@@ -96,6 +98,20 @@ def test_secret_words_of_a_command_are_redacted_under_any_name(tmp_path: Path, l
     assert "mysql" in str(_asked(sql, path))
     assert "hunterHunter2" not in str(_asked(sql, path))
     assert "hunterHunter2" in str(_asked(sql, path, reveal=True))
+
+
+def test_a_store_is_asked_where_it_is_and_nothing_beside_it(log: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "lake")
+    ingest([str(log)], store)
+    with ask("FROM events ORDER BY audit_id", Logs(store=store)) as answer:
+        rows = [*answer.rows]
+    with ask("FROM events ORDER BY audit_id", Logs((str(log),))) as answer:
+        assert rows == [*answer.rows]
+    with open_events(Logs(store=store), (), is_asked_once=True) as events:
+        events.seal()
+        assert events.engine.run("SELECT count(*) FROM stored_events WHERE verb = 'create'") == [(1,)]
+        with pytest.raises(EngineError, match="disabled"):
+            events.engine.run("FROM read_text($path)", {"path": str(log)})
 
 
 def test_a_wrong_question_is_refused_before_anything_is_read(tmp_path: Path) -> None:

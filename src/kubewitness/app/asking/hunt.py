@@ -92,7 +92,7 @@ def hunt(text: str, logs: Logs, *, most: int = 100, reveal: bool = False, policy
 
 
 def _find(predicate: Predicate, logs: Logs, *, most: int, reveal: bool, policy: Path | None) -> Found:
-    with open_events(logs, (), predicate) as events:
+    with open_events(logs, (), predicate, is_asked_once=True) as events:
         ((count, first_at, last_at),) = events.engine.run(_COUNTS)
         redactor = Redactor(reveal=reveal)
         found = tuple(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.policies.coverage import gap_text, load_recording
-from kubewitness.app.policies.recognition import recognise
+from kubewitness.app.policies.recognition import recognise, recognise_stored
 from kubewitness.policy.coverage import Cause, Verdict, coverage
 from kubewitness.words.plain import rfc3339
 
@@ -77,6 +78,8 @@ def could_have_shown(predicate: Predicate, logs: Logs, events: Events, policy: P
         PolicyError: kube-apiserver would not load it.
     """
     recording = load_recording(policy) if policy else None
+    if not events.ledger.events and logs.store is not None:
+        return Shown(Could.NO, reasons=("the store has no events of this period and cluster",))
     if recording is None and not events.ledger.events:
         return Shown(Could.UNKNOWN, reasons=("there is no whole event in these logs",))
     if outside := _outside(logs, events):
@@ -87,7 +90,7 @@ def could_have_shown(predicate: Predicate, logs: Logs, events: Events, policy: P
         return Shown(
             Could.UNKNOWN, reasons=("standard input cannot be read twice; name a file, or say how with --policy",)
         )
-    found = recognise(logs.paths)
+    found = recognise(logs.paths) if logs.store is None else recognise_stored(open_snapshot(logs.store))
     if not found.rows:
         return Shown(Could.UNKNOWN, reasons=("no event says at which level it was recorded",))
     return _judged(predicate, found.recording, is_inferred=found.is_inferred)

@@ -91,7 +91,7 @@ def ask(
     question = parse_question(sql, parameters)
     hidden = () if reveal else tuple(name for name in (*_BODIES, _ANNOTATIONS) if name in question.columns)
     needed = {*question.columns, *(("resource",) if hidden else ())}
-    with open_events(logs, sorted(needed), where) as events:
+    with open_events(logs, sorted(needed), where, is_asked_once=True) as events:
         _show(events, question, hidden)
         events.seal()
         answer = ask_engine(events.engine, question, parameters, seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubewitness.model.errors import UsageError
@@ -10,6 +11,7 @@ from kubewitness.store.files import select_files
 from kubewitness.store.lake import Lake
 from kubewitness.store.places import Place
 from kubewitness.store.relation import stored_query
+from kubewitness.store.table import facts_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +43,16 @@ class Snapshot:
     def events(self) -> int:
         """Number of events in these files."""
         return sum(each.events for each in self.files)
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether no file needs its facts derived again."""
+        return all(each.facts == facts_version() for each in self.files)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders that the engine reads from."""
+        return tuple({str(Path(path).parent) for path in self.place.paths(each.path for each in self.files).values()})
 
     def query(self, select: str, *, above: Sequence[tuple[str, str]] = ()) -> ReadingQuery:
         """The query `select` over `events`: the events table, and the columns that a store has beside it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.facts import macros
@@ -19,9 +19,13 @@ from kubewitness.query.engine import Engine
 from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from kubewitness.app.lake.opening import Snapshot
 
 _FITS = 0.999
+_LOOKED_AT = 200_000
+"""So many events of a store are enough to tell how they were recorded."""
 _KEYS = "asked_verb, asked_api_group, asked_combined_resource, is_resource_request, level, stage"
 _SHARED = """
 -- One row per verb, API group, resource, level, stage and rule of each policy: how many events are so.
@@ -99,8 +103,46 @@ def recognise(paths: Sequence[str]) -> Recognised:
     Raises:
         UnreadableError: nothing of the paths could be read.
     """
-    policies = list(dict.fromkeys(recording.policy for recording in recordings().values()))
-    rows, read = _read(paths, policies)
+    return _recognised(*_read(paths, _policies()))
+
+
+def recognise_stored(snapshot: Snapshot) -> Recognised:
+    """Find out how the events of a store were recorded; of very many, some are looked at."""
+    policies = _policies()
+    part = max(1, snapshot.events // _LOOKED_AT)
+    listed, columns = _rules(policies)
+    chosen = f"""
+    SELECT
+        CASE WHEN partial THEN 2 ELSE 1 END AS outcome,
+        {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {listed}
+    FROM asked
+    WHERE {part} = 1 OR hash(audit_id) % {part} = 0
+    """  # noqa: S608 - names of columns and expressions of policies
+    query = snapshot.query(
+        _SHARED.format(keys=_KEYS, rules=columns), above=(*asked_floors("events"), ("recorded", chosen))
+    )
+    with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
+        engine = Engine(Path(folder))
+        try:
+            engine.run(macros())
+            found = engine.run(query.sql, query.parameters)
+        finally:
+            engine.close()
+    return _recognised(_rows(found), snapshot.events)
+
+
+def _policies() -> list[Policy]:
+    return list(dict.fromkeys(recording.policy for recording in recordings().values()))
+
+
+def _rules(policies: Sequence[Policy]) -> tuple[str, str]:
+    """The deciding rule of each policy, as expressions and as names of columns."""
+    rules = [f"{deciding_rule(policy).sql('duckdb')} AS rule_{index}" for index, policy in enumerate(policies)]
+    return ", ".join(rules), ", ".join(f"rule_{index}" for index in range(len(policies)))
+
+
+def _recognised(rows: list[RecordedRow], read: int) -> Recognised:
+    policies = _policies()
     fits = _fits(rows, policies) if rows else []
     is_inferred = not fits or fits[0].share < _FITS
     recording = _inferred(rows) if is_inferred else fits[0].recording
@@ -108,16 +150,15 @@ def recognise(paths: Sequence[str]) -> Recognised:
 
 
 def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[RecordedRow], int]:
-    rules = [f"{deciding_rule(policy).sql('duckdb')} AS rule_{index}" for index, policy in enumerate(policies)]
+    listed, columns = _rules(policies)
     select = f"""
     SELECT
         source_id, record_line,
         {OUTCOME}
             AS outcome,
-        {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {", ".join(rules)}
+        {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {listed}
     FROM asked
     """  # noqa: S608 - names of columns and expressions of policies
-    columns = ", ".join(f"rule_{index}" for index in range(len(policies)))
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         engine = Engine(Path(folder))
         try:
@@ -137,10 +178,14 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[Record
             ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
         finally:
             engine.close()
-    rows: list[RecordedRow] = []
-    for verb, group, resource, is_resource, level, stage, *numbers, events, impersonated in found:
-        rows.append(RecordedRow(verb, group, resource, is_resource, level, stage, tuple(numbers), events, impersonated))
-    return rows, records + reading.other + reading.rejected
+    return _rows(found), records + reading.other + reading.rejected
+
+
+def _rows(found: Iterable[tuple[Any, ...]]) -> list[RecordedRow]:
+    return [
+        RecordedRow(verb, group, resource, is_resource, level, stage, tuple(numbers), events, impersonated)
+        for verb, group, resource, is_resource, level, stage, *numbers, events, impersonated in found
+    ]
 
 
 def _fits(rows: Sequence[RecordedRow], policies: Sequence[Policy]) -> list[Fit]:
