@@ -86,7 +86,7 @@ def read(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
             engine.close()
         events = [_event(row, result) for row in rows if row["outcome"] in (1, 2)]
         others = result.other + sum(row["outcome"] == 3 for row in rows)
-        return Seen(result, sorted(events, key=lambda event: event[:2]), others)
+        return Seen(result, sorted(events, key=lambda event: (*event[:2], repr(event[2].get("audit_id")))), others)
 
     return seen
 

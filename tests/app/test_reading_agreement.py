@@ -74,7 +74,7 @@ def test_every_field_comes_out_of_every_shape_as_it_went_in(read: Read, shape: s
 ENGINE_SHAPES = [
     "plain.ndjson", "plain.ndjson.gz", "v1beta1.ndjson", "crlf_bom_blank.ndjson", "azure_2020.ndjson",
     "azure_object_log.ndjson", "insights-logs-kube-audit", "mixed_categories.ndjson", "aks_audit_rows.ndjson",
-    "mixed.ndjson", "cut_16k.ndjson", "cut_32k.ndjson", "cut_line.ndjson",
+    "mixed.ndjson", "eventhub_lines.ndjson", "cut_16k.ndjson", "cut_32k.ndjson", "cut_line.ndjson",
 ]  # fmt: skip
 
 
@@ -158,7 +158,18 @@ def hostile_line(chance: random.Random, number: int, wrap: Callable[[dict[str, A
             return line
 
 
-WRAPS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"plain": lambda event: event, "azure": azure}
+def message(event: dict[str, Any]) -> dict[str, Any]:
+    """Two records; without resource ids, of which the engine takes damaged ones where the decoder does not."""
+    both = azure(event), azure(event | {"auditID": f"{event.get('auditID')}-again"})
+    records = [{key: value for key, value in record.items() if key != "resourceId"} for record in both]
+    return {"records": records, "PartitionId": 1}
+
+
+WRAPS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "plain": lambda event: event,
+    "azure": azure,
+    "message": message,
+}
 
 
 @pytest.mark.parametrize("shape", WRAPS)

@@ -26,7 +26,7 @@ EXPECTED = {
     "aks/elastic_kube-audit_string_log.ndjson": (Layout.AZURE_LINES, 1, 0, 0),
     "aks/sumo_kube-audit_and_admin.ndjson": (Layout.AZURE_LINES, 2, 0, 0),
     "aks/sumo_non_audit_categories.ndjson": (Layout.AZURE_LINES, 0, 0, 3),
-    "aks/sysdig_event.json": (Layout.LINES, 22, 0, 0),
+    "aks/sysdig_event.json": (Layout.MESSAGE_LINES, 22, 0, 0),
     "aks/sysdig_sample_EventHubs_event.json": (Layout.DOCUMENT, 1, 0, 0),
     "aks/sysdig_sample_KubeAuditLog_event.json": (Layout.DOCUMENT, 1, 0, 0),
     "other/CONSTRUCTED_eks_aws_logs_filter-log-events.json": (Layout.DOCUMENT, 1, 0, 0),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +21,17 @@ def test_an_error_of_the_engine_is_one_line_of_ours(tmp_path: Path) -> None:
         engine.run("SELECT CAST('forty' AS INTEGER)")
     assert "forty" in str(caught.value)
     assert "\n" not in str(caught.value)
+    engine.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_an_interrupt_ends_a_query_as_an_interrupt(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, threads=1)
+    timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.run("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+    timer.join()
     engine.close()
 
 

@@ -107,6 +107,14 @@ def test_millions_of_empty_lines_cost_neither_memory_nor_time(file: Path) -> Non
     assert len(one_run._runs) == 1
 
 
+@given(st.lists(st.integers(min_value=1, max_value=40), min_size=1).map(sorted))
+def test_a_map_tells_the_line_of_each_record_also_of_several_on_one_line(numbers: list[int]) -> None:
+    found = LineMap()
+    for number in numbers:
+        found.add(number)
+    assert [found.line(record, 11) for record in range(found.records)] == [number + 10 for number in numbers]
+
+
 def test_a_file_that_became_shorter_gives_what_is_left(file: Path) -> None:
     file.write_bytes(b"a\nb\nc\nd\n")
     index = index_lines(str(file))

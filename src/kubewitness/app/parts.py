@@ -190,15 +190,11 @@ class Bundle:
         """Add numbered lines, without newline, of a source."""
         places, own = self._places, LineMap()
         first_record, first_byte = places.records, self.size
-        next_line = 1
         for number, text in lines:
-            if number > next_line:
-                own.add_blanks(number - next_line)
-            next_line = number + 1
+            own.add(number)
             if self.size - self._marked >= _MARKED_BYTES:
                 self._marked = self.size
                 places.mark(self.size)
-            own.records += 1
             places.records += 1
             self._file.write(text)
             self._file.write(b"\n")

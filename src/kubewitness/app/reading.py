@@ -25,6 +25,7 @@ from kubewitness.decode import (
     decode_lines,
     origin_of_line,
     sniff,
+    split_messages,
     without_bodies,
 )
 from kubewitness.decode.engine_shapes import EngineShape
@@ -46,6 +47,7 @@ _SHAPES = {
     Layout.PLAIN_LINES: EngineShape.PLAIN,
     Layout.AZURE_LINES: EngineShape.AZURE,
     Layout.TABLE_LINES: EngineShape.TABLE,
+    Layout.MESSAGE_LINES: EngineShape.AZURE,
 }
 _HEAD_BYTES = 64 << 10
 _BATCH_FILES = 500
@@ -223,14 +225,17 @@ class _Reader:
             known = reader.peek(_SMALL_BYTES)
             layout = sniff(known[:_HEAD_BYTES])
             shape = _SHAPES.get(layout)
+            lines = read_lines(reader)
+            if is_split := layout is Layout.MESSAGE_LINES:
+                lines = split_messages(lines)
             if shape is None:
                 self._decode(source_id, decoder(layout, reader))
             elif stream.is_at_end and len(known) <= _BUNDLED_BYTES:
-                self._add_to_bundle((shape, cluster), source_id, read_lines(reader))
-            elif source.is_plain_file:
+                self._add_to_bundle((shape, cluster), source_id, lines)
+            elif source.is_plain_file and not is_split:
                 self._add_to_batch((shape, cluster), Part(source.path, shape, source_id, cluster))
             else:
-                for piece in spool_lines(read_lines(reader), self._shelf.folder(), part_bytes=_PART_BYTES):
+                for piece in spool_lines(lines, self._shelf.folder(), part_bytes=_PART_BYTES):
                     self._read([Part(str(piece.path), shape, source_id, cluster, piece.first_line, piece.lines)])
                     self._shelf.keep(piece.path)
             if stream.failure:

@@ -8,6 +8,7 @@ from kubewitness.decode.clusters import cluster_from_path
 from kubewitness.decode.csv_table import decode_csv
 from kubewitness.decode.document import decode_document
 from kubewitness.decode.lines import decode_lines
+from kubewitness.decode.messages import split_messages
 from kubewitness.decode.outcome import (
     Canonical,
     Event,
@@ -36,5 +37,6 @@ __all__ = [
     "origin_of_line",
     "read_canonical",
     "sniff",
+    "split_messages",
     "without_bodies",
 ]

@@ -8,20 +8,21 @@ from enum import StrEnum
 
 from kubewitness.decode.audit import MARKS, is_audit_event
 from kubewitness.decode.csv_table import is_csv_header
-from kubewitness.decode.json_text import Scanner, Status, object_fields, parse_object, tidy
+from kubewitness.decode.json_text import Scanner, Status, array_items, object_fields, parse_object, tidy
 from kubewitness.decode.salvage import repair
 
 HEAD_BYTES = 64 * 1024
 _LINES_TO_LOOK_AT = 50
-_LOG = frozenset({("properties", "log")})
+_LOG = frozenset({("properties", "log"), ("records", "properties", "log")})
 
 
 class Layout(StrEnum):
-    """How a source is laid out. The engine reads the first three itself."""
+    """How a source is laid out. The engine reads the first three itself, the fourth when its messages are split."""
 
     PLAIN_LINES = "plain_lines"  # audit events, one a line
     AZURE_LINES = "azure_lines"  # records of Azure resource logs with `properties.log`, one a line
     TABLE_LINES = "table_lines"  # rows of the audit tables of Log Analytics, one a line
+    MESSAGE_LINES = "message_lines"  # Event Hubs messages with such records of Azure, one message a line
     LINES = "lines"  # anything else that is one record a line, or mixed
     DOCUMENT = "document"  # arrays, pretty-printed or concatenated JSON
     CSV = "csv"
@@ -69,6 +70,9 @@ def _layout_of(text: bytes) -> Layout | None:
         return Layout.AZURE_LINES if "log" in object_fields(fields["properties"]) else Layout.LINES
     if "AuditId" in fields or ("Verb" in fields and "RequestUri" in fields):
         return Layout.TABLE_LINES
+    first = next(iter(array_items(fields["records"]) or ()), None) if "records" in fields else None
+    if first is not None and _layout_of(bytes(first)) is Layout.AZURE_LINES:
+        return Layout.MESSAGE_LINES
     return Layout.LINES
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Timer
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import duckdb
 from kubewitness.model.errors import KubewitnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
 DEFAULT_LINE_BYTES = 16 << 20
@@ -77,12 +78,8 @@ class Engine:
         Raises:
             EngineError: the engine refused; the statement had no effect.
         """
-        try:
+        with _refusals():
             return self._connection.execute(sql, dict(parameters) if parameters else None).fetchall()
-        except _MISTAKES:
-            raise
-        except duckdb.Error as error:
-            raise EngineError(str(error).splitlines()[0]) from error
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one query and return its rows by column name.
@@ -90,14 +87,10 @@ class Engine:
         Raises:
             EngineError: the engine refused.
         """
-        try:
+        with _refusals():
             cursor = self._connection.execute(sql, dict(parameters) if parameters else None)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        except _MISTAKES:
-            raise
-        except duckdb.Error as error:
-            raise EngineError(str(error).splitlines()[0]) from error
 
     def seal(self, folders: Sequence[str] = ()) -> None:
         """From here on, reach no file and no network, and let no setting be changed; there is no way back.
@@ -135,6 +128,21 @@ class Engine:
     def close(self) -> None:
         """Give back memory and temporary files."""
         self._connection.close()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say what the engine refused; an interrupt is one, whatever the engine makes of it."""
+    try:
+        yield
+    except _MISTAKES:
+        raise
+    except duckdb.Error as error:
+        raise EngineError(str(error).splitlines()[0]) from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def harden(connection: duckdb.DuckDBPyConnection, folders: Sequence[str]) -> None:

@@ -60,7 +60,9 @@ class LineMap:
     # Some records, rising, and the offset at which each one's line begins.
     _marked: array[int] = field(default_factory=_counters)
     _offsets: array[int] = field(default_factory=_counters)
-    # Or, where no line is blank or very long, the offset behind every record's line.
+    # Where a line has several records, the line of each, from 1.
+    _lines: array[int] = field(default_factory=_counters)
+    # Where no line is blank or very long, the offset behind every record's line.
     _ends: array[int] = field(default_factory=_counters)
 
     @classmethod
@@ -84,6 +86,8 @@ class LineMap:
 
     def line(self, record: int, first_line: int = 1) -> int:
         """Line, from `first_line`, of a record counted from 0."""
+        if self._lines:
+            return first_line - 1 + self._lines[record]
         run = bisect_right(self._runs, record)
         return first_line + record + (self._blanks[run - 1] if run else 0)
 
@@ -110,6 +114,18 @@ class LineMap:
         else:
             self._runs.append(self.records)
             self._blanks.append(blanks)
+
+    def add(self, line: int) -> None:
+        """Note a record on this line, counted from 1; lines do not fall from call to call."""
+        if not self._lines:
+            next_line = self.records + (self._blanks[-1] if self._blanks else 0) + 1
+            if line > next_line:
+                self.add_blanks(line - next_line)
+            elif line < next_line:
+                self._lines = array("Q", map(self.line, range(self.records)))
+        if self._lines:
+            self._lines.append(line)
+        self.records += 1
 
     def mark(self, offset: int) -> None:
         """Note where the next record begins."""
@@ -318,7 +334,6 @@ class _Part:
     def __init__(self, path: Path, first_line: int) -> None:
         self._path = path
         self._first_line = first_line
-        self._next_line = first_line
         self._lines = LineMap()
         self._file: IO[bytes] = path.open("wb", buffering=1 << 20)
         self._marked = 0
@@ -326,13 +341,10 @@ class _Part:
 
     def add(self, number: int, text: bytes) -> None:
         lines = self._lines
-        if number > self._next_line:
-            lines.add_blanks(number - self._next_line)
-        self._next_line = number + 1
         if self.size - self._marked >= MARK_BYTES:
             self._marked = self.size
             lines.mark(self.size)
-        lines.records += 1
+        lines.add(number - self._first_line + 1)
         self._file.write(text)
         self._file.write(b"\n")
         self.size += len(text) + 1
