@@ -155,6 +155,11 @@ def test_members_of_one_name_all_stay() -> None:
     ("body", "after"),
     [
         ({"metadata": {"managedFields": [1]}}, {"metadata": {}}),
+        ({"metadata": {"a": 1, "managedFields": [{"f": {}}], "b": 2}}, {"metadata": {"a": 1, "b": 2}}),
+        (
+            {"metadata": {"a": 1, "managedFields": []}, "spec": {"a": 1, "managedFields": []}},
+            {"metadata": {"a": 1}, "spec": {"a": 1, "managedFields": []}},
+        ),
         (
             {"kind": "PodList", "items": [{"metadata": {"managedFields": 1, "x": 2}}]},
             {"kind": "PodList", "items": [{"metadata": {"x": 2}}]},
