@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": ("kubewitness.cli.compare:compare", "Say what is different between two logs, times or clusters."),
     "rbac": ("kubewitness.cli.rbac:rbac", "Write the least role for what somebody did; replay a role on a log."),
     "timeline": ("kubewitness.cli.timeline:timeline", "Put what was done and what was alarming on one axis."),
+    "case": ("kubewitness.cli.case:app", "Keep what was found, with notes; hand it on as a page or as evidence."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

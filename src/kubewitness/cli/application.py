@@ -91,5 +91,6 @@ app.command(
         "kubewitness timeline 'verb:delete AND namespace:shop' logs/ --no-alerts",
     ),
 )
+app.command(COMMANDS["case"][0], name="case", help=COMMANDS["case"][1])
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])
