@@ -20,6 +20,7 @@ DEFAULT_LINE_BYTES = 16 << 20
 """Longest line that is read without asking for larger buffers."""
 
 _MEMORY_LIMIT = "900MB"
+_ROWS_AT_ONCE = 10_000
 _BATCH_ROWS = 2048
 
 
@@ -91,6 +92,23 @@ class Engine:
             cursor = self._connection.execute(sql, dict(parameters) if parameters else None)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def each_row(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Run one query and yield its rows by column name, without holding all of them.
+
+        Raises:
+            EngineError: the engine refused.
+        """
+        try:
+            cursor = self._connection.cursor().execute(sql, dict(parameters) if parameters else None)
+            names = [column[0] for column in cursor.description or ()]
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                for row in rows:
+                    yield dict(zip(names, row, strict=True))
+        except _MISTAKES:
+            raise
+        except duckdb.Error as error:
+            raise EngineError(str(error).splitlines()[0]) from error
 
     def seal(self, folders: Sequence[str] = ()) -> None:
         """From here on, reach no file and no network, and let no setting be changed; there is no way back.

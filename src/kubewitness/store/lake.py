@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FORMAT_KEY = "kubewitness.format"
 _WRITER = "kubewitness"
 _DETAILS = "kubewitness"
+_UNCOMMITTED_HOURS = 24
 _FOREVER = "interval 36500 days"
 _CONFIGURATION = {
     _FORMAT_KEY: str(FORMAT),
@@ -213,7 +214,17 @@ class Lake:
             is_dry_run: only say which.
         """
         with _told(self.location):
-            return self._table.vacuum(hours, dry_run=is_dry_run, enforce_retention_duration=False)
+            # Files that no commit names may belong to one that is being made.
+            passes = ((hours, False), (max(hours, _UNCOMMITTED_HOURS), True))
+            found = [
+                path
+                for least, is_full in passes
+                for path in self._table.vacuum(
+                    least, dry_run=is_dry_run, enforce_retention_duration=False, full=is_full
+                )
+            ]
+            self._table.update_incremental()
+        return sorted(set(found))
 
     def version_at(self, moment: datetime) -> None:
         """Go back to what the store was at a time; only for reading."""

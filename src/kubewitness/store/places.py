@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,18 @@ class Place:
         """Where the engine finds files, by their path in the store."""
         return {path: str(self._folder / path) for path in files}
 
-    def leftovers(self) -> list[Path]:
-        """Folders that an interrupted ingest has left."""
+    def sweep(self, hours: int, *, is_dry_run: bool) -> list[str]:
+        """Delete what interrupted commands have left half written so many hours ago, and say what."""
         staging = self._folder / _STAGING
-        return sorted(staging.iterdir()) if staging.is_dir() else []
+        found = sorted(staging.iterdir()) if staging.is_dir() else []
+        old = [each for each in found if each.stat().st_mtime <= time.time() - hours * 3600]
+        for each in [] if is_dry_run else old:
+            shutil.rmtree(each, ignore_errors=True)
+        return [f"{_STAGING}/{each.name}" for each in old]
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file of the store; None when it is not there."""
+        try:
+            return (self._folder / path).stat().st_size
+        except OSError:
+            return None

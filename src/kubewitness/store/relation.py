@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.model.event import FACTS
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
     from kubewitness.store.files import DataFile
 
+_WORD = re.compile(r"\w+")
 _READ = (
-    'SELECT *, (file_index::BIGINT << 40) | file_row_number AS "row"'
+    'SELECT *, ((file_index + {first})::BIGINT << 40) | file_row_number AS "row"'
     " FROM read_parquet({paths}, hive_partitioning = false, union_by_name = true)"
 )
 
@@ -31,9 +33,11 @@ def stored_query(
 
     Facts of files that another version of the program has written are derived again from what the log said.
 
+    The engine must have the macros of `kubewitness.facts`.
+
     Args:
         select: reads from `events`, or from a floor of `above`; columns are those of `table.STORED`, and `row`, a
-            number of its own for each event of files that need no new facts.
+            number of its own for each event.
         files: data files.
         paths: where the engine finds each, by its path in the store.
         above: further named queries between `events` and `select`.
@@ -44,21 +48,26 @@ def stored_query(
     found = []
     if current:
         parameters["current_paths"] = current
-        found.append(_READ.format(paths="$current_paths"))
+        found.append(_READ.format(paths="$current_paths", first=0))
     if older:
         parameters["older_paths"] = older
-        found.append(_derived(_READ.format(paths="$older_paths")))
+        found.append(
+            _derived(_READ.format(paths="$older_paths", first=len(current)), [*(sql for _, sql in above), select])
+        )
     events = " UNION ALL BY NAME ".join(f"({sql})" for sql in found) or _empty()
     return ReadingQuery(with_floors((("events", events), *above), select), parameters)
 
 
-def _derived(read: str) -> str:
-    """Events with facts made anew; a column that the files lack is null."""
+def _derived(read: str, asked: Sequence[str]) -> str:
+    """Events with those facts made anew that are asked for; a column that the files lack is null."""
+    text = " ".join(asked).lower().replace("count(*)", "")
+    words = set(_WORD.findall(text))
     given = ", ".join(f'"{column.name}"' for column in GIVEN)
     # A row of nulls that is never read gives each column its name and type.
-    decoded = f"SELECT {given} FROM (({_empty()}) UNION ALL BY NAME ({read}))"  # noqa: S608 - names of our own columns
-    listed = ", ".join(f'"{column.name}"' for column in (*GIVEN, *FACTS))
-    return events_query(decoded, f"SELECT {listed} FROM events")  # noqa: S608 - same
+    decoded = f'SELECT {given}, "row" FROM (({_empty()}) UNION ALL BY NAME ({read}))'  # noqa: S608 - names of our own columns
+    facts = [column for column in FACTS if column.name in words or "*" in text]
+    listed = ", ".join(f'"{column.name}"' for column in (*GIVEN, *facts))
+    return events_query(decoded, f'SELECT {listed}, "row" FROM events')  # noqa: S608 - same
 
 
 def _empty() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kubewitness.app.lake.opening import open_snapshot
+from kubewitness.facts import macros
 from kubewitness.query.engine import Engine
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def stored(tmp_path: Path) -> Stored:
         snapshot = open_snapshot(str(store), **options)
         engine = Engine(tmp_path)
         try:
+            engine.run(macros())
             query = snapshot.query(f"SELECT {', '.join(columns)} FROM events ORDER BY happened_at, line")  # noqa: S608
             return engine.rows(query.sql, query.parameters)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,10 +15,11 @@ from kubewitness.store.files import DataFile
 from kubewitness.store.table import PARTITIONS, SORTED_BY, STATISTICS, STORED, file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kubewitness.query.engine import Engine
+    from kubewitness.query.reading import ReadingQuery
     from kubewitness.store.places import Place
 
 _ROW_GROUP_ROWS = 16_384
@@ -35,7 +36,8 @@ _HAPPENED = "coalesce(request_received_at, older_timestamp, stage_at, logged_at)
 ORDER = ", ".join({"actor": _ACTOR, "happened_at": _HAPPENED}.get(name, name) for name in SORTED_BY)
 """What events are sorted by, as SQL over columns that facts are made of."""
 
-_LISTED = ", ".join(f'"{column.name}"' for column in STORED)
+LISTED = ", ".join(f'"{column.name}"' for column in STORED)
+"""All columns of a store."""
 
 
 def write_files(
@@ -45,9 +47,8 @@ def write_files(
     *,
     place: Place,
     folder: Path,
-    parameters: Mapping[str, Any] | None = None,
 ) -> list[DataFile]:
-    """Write events into data files of a store, which do not count before they are committed.
+    """Write events, with their facts, into data files of a store; they do not count before they are committed.
 
     Args:
         engine: with the macros.
@@ -55,33 +56,70 @@ def write_files(
         partitions: days and clusters that occur.
         place: of the store.
         folder: for temporary files, where the place needs them.
-        parameters: of the query.
 
     Raises:
         StoreError: they cannot be written; none is left.
     """
-    found: list[DataFile] = []
     partitions = list(partitions)
-    select = f"SELECT {_LISTED} FROM events"  # noqa: S608 - our own columns
-    try:
-        with place.staging(folder) as staging:
-            if len(partitions) <= _FEW_PARTITIONS:
-                for day, cluster in partitions:
-                    sql = events_query(decoded, select + _OF_A_PARTITION)
-                    values = {**(parameters or {}), "day": day, "cluster": cluster}
-                    rows = _copy(engine, sql, staging / f"{uuid4().hex}.parquet", _OPTIONS, values)
-                    found += [_keep(row, place) for row in rows]
-            else:
-                rows = _copy(engine, events_query(decoded, select), staging / "all", _PARTITIONED, parameters)
-                found += [_keep(row, place) for row in rows]
-    except (EngineError, OSError) as error:
-        drop_files(found, place)
-        hint = "make room: the same command goes on where it was" if "space" in str(error) else None
-        raise StoreError(f"cannot be written: {error}", where=place.location, hint=hint) from error
-    except BaseException:
-        drop_files(found, place)
-        raise
-    return found
+    select = f"SELECT {LISTED} FROM events"  # noqa: S608 - our own columns
+    with _writing(place, folder) as writer:
+        if len(partitions) <= _FEW_PARTITIONS:
+            for day, cluster in partitions:
+                values = {"day": day, "cluster": cluster}
+                writer.write(engine, events_query(decoded, select + _OF_A_PARTITION), values)
+        else:
+            writer.write(engine, events_query(decoded, select), None, is_partitioned=True)
+    return writer.files
+
+
+def rewrite_files(engine: Engine, query: ReadingQuery, *, place: Place, folder: Path) -> list[DataFile]:
+    """Write events of one day and cluster, which have their facts, into a data file, as `write_files` does.
+
+    Args:
+        engine: with the macros.
+        query: for the columns of a store, sorted.
+        place: of the store.
+        folder: for temporary files, where the place needs them.
+
+    Raises:
+        StoreError: they cannot be written; none is left.
+    """
+    with _writing(place, folder) as writer:
+        writer.write(engine, query.sql, query.parameters)
+    return writer.files
+
+
+@contextmanager
+def _writing(place: Place, folder: Path) -> Iterator[_Writer]:
+    """A writer, whose files are deleted when not all can be written."""
+    with place.staging(folder) as staging:
+        writer = _Writer(place, staging)
+        try:
+            yield writer
+        except (EngineError, OSError) as error:
+            drop_files(writer.files, place)
+            hint = "make room: the same command goes on where it was" if "space" in str(error) else None
+            raise StoreError(f"cannot be written: {error}", where=place.location, hint=hint) from error
+        except BaseException:
+            drop_files(writer.files, place)
+            raise
+
+
+class _Writer:
+    def __init__(self, place: Place, staging: Path) -> None:
+        self._place = place
+        self._staging = staging
+        self.files: list[DataFile] = []
+
+    def write(
+        self, engine: Engine, sql: str, parameters: Mapping[str, Any] | None, *, is_partitioned: bool = False
+    ) -> None:
+        path = self._staging / uuid4().hex
+        options = _PARTITIONED if is_partitioned else _OPTIONS
+        quoted = str(path if is_partitioned else path.with_suffix(".parquet")).replace("'", "''")
+        for row in engine.rows(f"COPY ({sql}) TO '{quoted}' ({options})", parameters):
+            if row["count"]:
+                self.files.append(_keep(row, self._place))
 
 
 def drop_files(files: Iterable[DataFile], place: Place) -> None:
@@ -89,15 +127,6 @@ def drop_files(files: Iterable[DataFile], place: Place) -> None:
     for each in files:
         with suppress(OSError):
             place.delete(each.path)
-
-
-def _copy(
-    engine: Engine, sql: str, path: Path, options: str, parameters: Mapping[str, Any] | None
-) -> list[dict[str, Any]]:
-    """Write the rows of a query and give what the engine says of each file that has any."""
-    quoted = str(path).replace("'", "''")
-    rows = engine.rows(f"COPY ({sql}) TO '{quoted}' ({options})", parameters)
-    return [row for row in rows if row["count"]]
 
 
 def _keep(row: Mapping[str, Any], place: Place) -> DataFile:
