@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PARTS = {
-    "INSERT INTO staged": "first pass: heads of all events",
-    "INSERT INTO heads": "pass over heads",
-    "INSERT INTO candidates": "second pass: bodies of candidates",
+    "INSERT INTO staged": "sketch of all events",
+    "INSERT INTO kinds": "kinds",
+    "TABLE again": "candidates (and representatives of kinds), read again and asked",
+    "INSERT INTO candidates": "candidates (and representatives of kinds), read again and asked",
     "WITH lines": "evidence: events of alerts, read again",
 }
 OTHERS = "other queries: duplicates, exceptions, correlations, first seen"

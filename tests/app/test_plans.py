@@ -38,7 +38,7 @@ def test_a_changed_rule_is_planned_again(rules: Path) -> None:
     (rules / "a-read.yml").write_text(RULE.replace("VERB", "list"))
     after = plan_rules([rules], builtin=False)
     assert before.rules == after.rules
-    assert before.first != after.first
+    assert before.kinds != after.kinds
 
 
 def test_a_broken_cache_is_no_error(rules: Path, tmp_path: Path) -> None:

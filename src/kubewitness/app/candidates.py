@@ -1,4 +1,7 @@
-"""The passes over candidates: over their heads, which the first pass kept, and over bodies, which are read again."""
+"""What follows the sketch of some events: their new kinds are judged, then the events for which a rule is open.
+
+Both are read again from where they stand: of a kind one event, its representative.
+"""
 
 from __future__ import annotations
 
@@ -6,56 +9,68 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubewitness.query.engine import EngineError
+from kubewitness.query.needs import ABSENT
 from kubewitness.query.reading import events_query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kubewitness.app.evidence import Evidence
     from kubewitness.app.parts import Span
     from kubewitness.app.reading import Reading
-    from kubewitness.detect.plan import Pass, Plan
+    from kubewitness.detect.plan import Group, Plan
     from kubewitness.query.engine import Engine
 
 _BATCH_ROWS = 200_000
 
-_HEADS = """
--- One row per different head of the rows from $first to $end that have a gate, with the rows that it is of; no bodies.
-SELECT
-    events,
-    NULL::JSON AS response_object,
-    NULL::JSON AS annotations,
-    NULL::JSON AS authentication_metadata,
-    FALSE AS truncated,
-    unnest(head, max_depth := 2)
-FROM (
-    SELECT head, list(rowid) AS events
-    FROM staged
-    WHERE rowid >= $first AND rowid < $end AND head IS NOT NULL
-    GROUP BY head
-)
+_NEW_KINDS = """
+-- The first event of each kind that only the rows from $first to $end have.
+SELECT min(rowid) FROM staged
+WHERE rowid >= $first AND rowid < $end AND kind IS NOT NULL AND kind NOT IN (SELECT kind FROM kinds)
+GROUP BY kind ORDER BY 1
 """
-
-_INSERT_HEADS = """
--- One row per event: of its head what has been said of it, of itself what the first pass found out.
-INSERT INTO heads BY NAME
-SELECT said.*, staged.outcome, staged.happened_at, staged.cluster_key, staged.request_key
-FROM (SELECT unnest(events) AS event, * EXCLUDE (events) FROM ({judged})) AS said
-JOIN staged ON staged.rowid = said.event
+_REQUESTS = """
+-- What the representatives in `again` ask for.
+SELECT DISTINCT verb, resource, subresource FROM again
+"""
+_OPEN = """
+-- The rows from $first to $end that belong to a kind for which a rule is open.
+SELECT staged.rowid FROM staged JOIN kinds USING (kind)
+WHERE staged.rowid >= $first AND staged.rowid < $end AND ({is_open})
+ORDER BY 1
+"""
+_INSERT_KINDS = """
+-- One row per kind, in the order of `again`.
+INSERT INTO kinds BY NAME
+SELECT staged.kind, rows.event, judged.* EXCLUDE (place)
+FROM (SELECT *, row_number() OVER () - 1 AS place FROM ({judged})) AS judged
+JOIN (SELECT unnest($rows) AS event, unnest(range(len($rows))) AS place) AS rows USING (place)
+JOIN staged ON staged.rowid = rows.event
+"""
+_INSERT_CANDIDATES = """
+-- One row per candidate: what was left to ask, where its kind says that the rule is open.
+INSERT INTO candidates BY NAME
+SELECT
+    rows.event, staged.outcome, staged.happened_at, staged.request_key, kinds.cluster_key, kinds.actor_key,
+    again.* REPLACE ({answers})
+FROM again
+JOIN (SELECT unnest($rows) AS event, unnest(range(len($rows))) AS place) AS rows ON rows.place = again.rowid
+JOIN staged ON staged.rowid = rows.event
+JOIN kinds USING (kind)
 """
 
 
 class Candidates:
-    """Asks the rules that lie behind the gate, about rows that have just been read.
+    """Judges events whose sketches have just been made.
 
     Args:
-        engine: where `staged` is; gets the tables `heads`, `candidates` and `candidate_rows`.
-        plan: whose first pass fills `staged`.
+        engine: where `staged` is; gets the tables `kinds` and `candidates`.
+        plan: whose sketch fills `staged`.
         reading: that fills it.
         evidence: to read events again.
 
     Attributes:
-        unjudged: rows that could not be read again.
+        unjudged: number of events that could not be read again.
     """
 
     def __init__(self, engine: Engine, plan: Plan, reading: Reading, evidence: Evidence) -> None:
@@ -64,66 +79,67 @@ class Candidates:
         self._reading = reading
         self._evidence = evidence
         self.unjudged = 0
-        engine.run(plan.heads.create_sql)
-        engine.run(plan.second.create_sql)
-        engine.run("CREATE TABLE candidate_rows (event BIGINT)")
+        engine.run(plan.kinds.create_sql)
+        engine.run(plan.candidates.create_sql)
 
     def judge(self, spans: Sequence[Span]) -> None:
         """Judge the events of these spans, which are of one shape and cluster and follow each other."""
-        end = spans[-1].first_row + spans[-1].lines.records
-        within = {"first": spans[0].first_row, "end": end}
-        gates = self._gates(self._plan.heads, "staged", "rowid", within)
-        if not any(gates):
-            return
-        self._judge_heads(gates, within)
-        gates = self._gates(self._plan.second, "heads", "event", within)
-        if not any(gates):
-            return
-        has_gate = " OR ".join(f"{word} <> 0" for word in self._plan.second.gate_words)
-        rows = self._engine.run(
-            f"SELECT event FROM heads WHERE ({has_gate}) AND event >= $first AND event < $end ORDER BY event",  # noqa: S608
-            within,
-        )
-        above = self._plan.second.judging(gates)
-        for start in range(0, len(rows), _BATCH_ROWS):
-            self._judge_bodies([row for (row,) in rows[start : start + _BATCH_ROWS]], above)
+        within = {"first": spans[0].first_row, "end": spans[-1].first_row + spans[-1].lines.records}
+        for rows in self._batches(_NEW_KINDS, within):
+            self._judge_kinds(rows)
+        opened = [name for name in self._plan.kinds.answered if name.startswith("open_")]
+        for rows in self._batches(_OPEN.format(is_open=" OR ".join(f"{name} <> 0" for name in opened)), within):
+            self._judge_candidates(rows, opened)
 
-    def finish(self) -> None:
-        """Give back the memory of what nobody needs after the last part."""
-        if "head" in self._plan.first.columns:
-            self._engine.run("ALTER TABLE staged DROP COLUMN head")
+    def _batches(self, sql: str, within: dict[str, int]) -> Iterator[list[int]]:
+        rows = [row for (row,) in self._engine.run(sql, within)]
+        return (rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS))
 
-    def _gates(self, query: Pass, table: str, row: str, within: dict[str, int]) -> list[int]:
-        """The groups of a pass that occur among these rows of the pass before it, as bits."""
-        if not query.groups:
-            return []
-        found = ", ".join(f"coalesce(bit_or({word}), 0)" for word in query.gate_words)
-        sql = f"SELECT {found} FROM {table} WHERE {row} >= $first AND {row} < $end"  # noqa: S608 - names of the plan
-        ((*gates,),) = self._engine.run(sql, within)
-        return gates
+    def _judge_kinds(self, rows: list[int]) -> None:
+        listed = ", ".join(f"{sql} AS {name}" for name, sql in self._plan.decoded.items())
+        query = self._plan.kinds
+        for found in self._read_again(rows, f"SELECT {listed} FROM decoded"):  # noqa: S608 - of the plan
+            met = {tuple(value or ABSENT for value in row) for row in self._engine.run(_REQUESTS)}
+            groups = [group for group in query.groups if _is_met(group, met)]
+            judged = events_query("SELECT * FROM again", query.select, above=query.judging(groups))
+            self._engine.run(_INSERT_KINDS.format(judged=judged), {"rows": found})
 
-    def _judge_heads(self, gates: list[int], within: dict[str, int]) -> None:
-        query = self._plan.heads
-        judged = events_query(_HEADS, query.select, above=query.judging(gates))
-        self._engine.run(_INSERT_HEADS.format(judged=judged), within)
+    def _judge_candidates(self, rows: list[int], opened: list[str]) -> None:
+        query = self._plan.candidates
+        sql = f"SELECT {', '.join(f'bit_or({name})' for name in opened)} FROM kinds"  # noqa: S608 - of the plan
+        ((*masks,),) = self._engine.run(sql)
+        asked = dict(zip(query.answered, masks, strict=True))
+        groups = [group.asking(asked) for group in query.groups]
+        above = query.judging([group for group in groups if group.answers])
+        pairs = zip(query.answered, opened, strict=True)
+        answers = ", ".join(f"again.{answer} & kinds.{name} AS {answer}" for answer, name in pairs)
+        for found in self._read_again(rows, query.select, above):
+            self._engine.run(_INSERT_CANDIDATES.format(answers=answers), {"rows": found})
 
-    def _judge_bodies(self, rows: list[int], above: Sequence[tuple[str, str]]) -> None:
+    def _read_again(self, rows: list[int], select: str, above: Sequence[tuple[str, str]] = ()) -> Iterator[list[int]]:
+        """Fill the table `again`, once or in turns, from rows of `staged`; yields the rows that it has, in order."""
         by_span = groupby(rows, key=self._reading.span)
         copied = self._evidence.copy([(span, list(members)) for span, members in by_span])
-        query = copied.query(self._plan.second.select, above)
+        query = copied.query(select, above)
         try:
-            read = self._engine.run(f"INSERT INTO candidates BY NAME {query.sql}", query.parameters)
+            ((count,),) = self._engine.run(f"CREATE OR REPLACE TEMP TABLE again AS {query.sql}", query.parameters)
         except EngineError:
-            read = []
-        if read == [(len(copied.rows),)]:
-            self._engine.run("INSERT INTO candidate_rows SELECT unnest($rows)", {"rows": copied.rows})
+            count = -1
+        if count == len(copied.rows):  # else nobody can say which row is which
             self.unjudged += len(rows) - len(copied.rows)
-            return
-        if read:  # nobody can say which row is which
-            self._engine.run("INSERT INTO candidate_rows SELECT NULL FROM range($count)", {"count": read[0][0]})
-        if len(rows) > 1:
+            yield copied.rows
+        elif len(rows) > 1:
             middle = len(rows) // 2
-            self._judge_bodies(rows[:middle], above)
-            self._judge_bodies(rows[middle:], above)
+            yield from self._read_again(rows[:middle], select, above)
+            yield from self._read_again(rows[middle:], select, above)
         else:
             self.unjudged += 1
+
+
+def _is_met(group: Group, requests: set[tuple[str, ...]]) -> bool:
+    """Whether one of these (verb, resource, subresource) has what a group needs, as far as these say."""
+    wanted = group.needs.verbs, group.needs.resources, group.needs.subresources
+    return any(
+        all(values is None or value in values for value, values in zip(request, wanted, strict=True))
+        for request in requests
+    )

@@ -12,6 +12,7 @@ from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.decode.engine_shapes import Depth
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.facts import BODY_FACTS, macros
 from kubewitness.model.event import BY_NAME, COLUMNS
@@ -252,7 +253,7 @@ def _read(  # noqa: PLR0917 - each is one thing to read by
         "staged",
         _select(columns, derived),
         (("asked", f"SELECT *, {REQUEST_HASH} AS request_hash, {holds} AS holds FROM events"),),  # noqa: S608 - of predicates
-        heads_only=not asked & BODY_FACTS,
+        depth=Depth.WHOLE if asked & BODY_FACTS else Depth.HEADS,
     )
     reading = Reading()
     read_sources(engine, logs.paths, target, folder, reading, cluster=logs.cluster)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from kubewitness.app.parts import read_rows
 from kubewitness.query.engine import EngineError
@@ -21,19 +21,22 @@ if TYPE_CHECKING:
     from kubewitness.query.reading import ReadingQuery
 
 
+_FILE_BYTES = 2 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """Lines copied into a file.
+    """Lines copied into files.
 
     Attributes:
-        path: the file; the next copy replaces it.
+        paths: the files; the next copy replaces them.
         shape: of the lines.
         cluster: name for records that do not say.
         rows: row of each line, in their order.
         longest: bytes of the longest line.
     """
 
-    path: str
+    paths: list[str]
     shape: EngineShape
     cluster: str | None
     rows: list[int]
@@ -44,11 +47,46 @@ class Copied:
         return reading_query(
             select,
             shape=self.shape,
-            paths=[self.path],
+            paths=self.paths,
             cluster=self.cluster,
             line_bytes=self.longest,
             above=above,
         )
+
+
+class _Copier:
+    """Writes lines into small files: the engine reads several at once, and makes facts of few long lines at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._room = 0
+        self._file: IO[bytes] | None = None
+        self.paths: list[str] = []
+        self.longest = 0
+
+    def __enter__(self) -> None:
+        self._open()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def add(self, text: bytes) -> None:
+        if self._room <= 0:
+            self._open()
+        assert self._file is not None  # noqa: S101 - just opened
+        self._file.write(text)
+        self._file.write(b"\n")
+        self._room -= len(text) + 1
+        self.longest = max(self.longest, len(text) + 1)
+
+    def _open(self) -> None:
+        if self._file:
+            self._file.close()
+        path = self._folder / f"{len(self.paths)}.ndjson"
+        self._file = path.open("wb", buffering=1 << 20)
+        self._room = _FILE_BYTES
+        self.paths.append(str(path))
 
 
 class Evidence:
@@ -63,7 +101,7 @@ class Evidence:
     def __init__(self, engine: Engine, reading: Reading, folder: Path) -> None:
         self._engine = engine
         self._reading = reading
-        self._file = folder / "evidence.ndjson"
+        self._folder = folder / "evidence"
 
     def events(self, rows: Iterable[int], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
         """Columns of the events table by row.
@@ -95,21 +133,19 @@ class Evidence:
         return found
 
     def copy(self, wanted: Sequence[tuple[Span, Sequence[int]]]) -> Copied:
-        """Copy the lines of these rows, which are of one shape and cluster, into a file of their own.
+        """Copy the lines of these rows, which are of one shape and cluster, into files of their own.
 
         Lines of a source that is gone are missing.
         """
+        self._folder.mkdir(exist_ok=True)
+        copier = _Copier(self._folder)
         order: list[int] = []
-        longest = 0
-        with self._file.open("wb", buffering=1 << 20) as file:
-            write = file.write
+        with copier:
             for row, text in read_rows(wanted):
-                write(text)
-                write(b"\n")
+                copier.add(text)
                 order.append(row)
-                longest = max(longest, len(text) + 1)
         part = wanted[0][0].part
-        return Copied(str(self._file), part.shape, part.cluster, order, longest)
+        return Copied(copier.paths, part.shape, part.cluster, order, copier.longest)
 
     def _read(self, wanted: list[tuple[Span, list[int]]], listed: str) -> dict[int, dict[str, Any]]:
         copied = self.copy(wanted)

@@ -9,6 +9,7 @@ from kubewitness.app.candidates import Candidates
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.decode.engine_shapes import Depth
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, MARK_DUPLICATES
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Events in the tables `staged`, `heads`, `candidates`, `candidate_rows` and `duplicates`.
+    """Events in the tables `staged`, `kinds`, `candidates` and `duplicates`.
 
     Attributes:
         reading: where they are from.
@@ -47,20 +48,19 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
     Raises:
         UnreadableError: nothing of the paths could be read.
     """
-    engine.run(plan.first.create_sql)
+    engine.run(plan.sketch.create_sql)
     reading = Reading()
     evidence = Evidence(engine, reading, folder)
     candidates = Candidates(engine, plan, reading, evidence)
     read_sources(
         engine,
         paths,
-        Target("staged", plan.first.select, plan.first.judging(), plan.first.heads_only),
+        Target("staged", plan.sketch.select, depth=Depth.SKETCH),
         folder,
         reading,
         cluster=cluster,
         then=candidates.judge,
     )
-    candidates.finish()
     reading.demand_sources()
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, evidence)

@@ -28,7 +28,7 @@ from kubewitness.decode import (
     split_messages,
     without_bodies,
 )
-from kubewitness.decode.engine_shapes import EngineShape
+from kubewitness.decode.engine_shapes import Depth, EngineShape
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Origin, Rejection
 from kubewitness.query.engine import Engine, EngineError
@@ -73,14 +73,14 @@ class Target:
             engine could not place) among those of `select`.
         select: query over `events` or over `above`.
         above: named queries between `events` and `select`.
-        heads_only: whether bodies need not be read.
+        depth: how much of each record is read.
         as_written: whether what is decoded line by line keeps, beside its event, the text it was written as.
     """
 
     table: str
     select: str
     above: tuple[tuple[str, str], ...] = ()
-    heads_only: bool = False
+    depth: Depth = Depth.WHOLE
     as_written: bool = False
 
 
@@ -298,7 +298,7 @@ class _Reader:
             cluster=parts[0].cluster,
             line_bytes=parts[0].size if len(parts) == 1 and parts[0].lines and parts[0].lines.records == 1 else 0,
             above=self._target.above,
-            heads_only=self._target.heads_only,
+            depth=self._target.depth,
         )
         self._engine.run(query.sql, query.parameters)
 

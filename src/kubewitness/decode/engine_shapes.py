@@ -15,6 +15,39 @@ JsonType: TypeAlias = "str | list[JsonType] | dict[str, JsonType]"
 _TIMES = {"TIMESTAMP": "TIMESTAMPTZ"}  # offsets are honoured only with a zone; SQL casts to UTC
 _PACKAGE = "kubewitness.decode"
 _BODIES = ("requestObject", "responseObject")
+_REMARKS = ("kind", "apiVersion", "annotations", "authenticationMetadata")
+# How a sketch has the parts of an event that it does not look into, or only for a little: as their text. Of bodies it
+# has whether they are there, and what a deletion's says of a dry run: nothing of them is copied.
+_SKETCHED: dict[str, JsonType] = {
+    "sourceIPs": "JSON",
+    "user": {"username": "VARCHAR", "uid": "VARCHAR", "groups": "JSON", "extra": "JSON"},
+    "impersonatedUser": "JSON",
+    "requestObject": {"dryRun": "JSON"},
+    "responseObject": {"dryRun": "JSON"},
+}
+# A table's bodies are text of any length.
+_SKETCHED_TABLE = """
+SELECT * REPLACE (
+    from_json("requestObject", '{"dryRun": "JSON"}') AS "requestObject",
+    from_json("responseObject", '{"dryRun": "JSON"}') AS "responseObject"
+)
+FROM (
+"""
+
+KIND_COLUMNS = frozenset(
+    "cluster partial level stage verb username user_uid groups user_extra impersonated_username impersonated_uid"
+    " impersonated_groups impersonated_extra user_agent source_ips api_group api_version resource subresource namespace"
+    " code status status_reason".split()
+)
+"""Columns of `decoded` that are the same in all records of one kind (sql/sketched.sql)."""
+
+
+class Depth(StrEnum):
+    """How much of each record is read: everything, all but bodies, or what tells its kind and its keys."""
+
+    WHOLE = "whole"
+    HEADS = "heads"
+    SKETCH = "sketch"
 
 
 class EngineShape(StrEnum):
@@ -59,9 +92,11 @@ def event_type() -> dict[str, JsonType]:
     return tree
 
 
-def shape_query(shape: EngineShape, *, heads_only: bool = False) -> ShapeQuery:
-    """Columns, SQL and parameters for a shape; with `heads_only` bodies inside text are not parsed but null."""
+def shape_query(shape: EngineShape, depth: Depth = Depth.WHOLE) -> ShapeQuery:
+    """Columns, SQL and parameters for a shape; with heads alone bodies inside text are not parsed but null."""
     event = event_type()
+    if depth is Depth.SKETCH:
+        event = {name: _SKETCHED.get(name, type_) for name, type_ in event.items() if name not in _REMARKS}
     match shape:
         case EngineShape.PLAIN:
             columns = {name: engine_type(type_) for name, type_ in event.items()}
@@ -74,7 +109,7 @@ def shape_query(shape: EngineShape, *, heads_only: bool = False) -> ShapeQuery:
                 "properties": "STRUCT(log VARCHAR)",
             }
             records = _sql("azure")
-            if heads_only:
+            if depth is Depth.HEADS:
                 for name in _BODIES:
                     del event[name]
                 absent = "".join(f',\n    NULL::JSON AS "{name}"' for name in _BODIES)
@@ -100,7 +135,10 @@ def shape_query(shape: EngineShape, *, heads_only: bool = False) -> ShapeQuery:
             columns = dict.fromkeys(names, "VARCHAR")
             columns |= dict.fromkeys(("RequestReceivedTime", "StageReceivedTime", "TimeGenerated"), "TIMESTAMPTZ")
             heads = {name: event[name] for name in ("user", "sourceIPs", "objectRef", "responseStatus")}
-            return ShapeQuery(columns, _sql("table"), {"heads": json.dumps(heads)})
+            records = _sql("table")
+            if depth is Depth.SKETCH:
+                records = f"{_SKETCHED_TABLE}{records})"
+            return ShapeQuery(columns, records, {"heads": json.dumps(heads)})
         case EngineShape.CANONICAL:
             columns = {
                 "source": "INTEGER",
@@ -117,6 +155,11 @@ def shape_query(shape: EngineShape, *, heads_only: bool = False) -> ShapeQuery:
 def decoded_sql() -> str:
     """Query from `records` to `decoded`: the columns of the events table that the log itself gives."""
     return _sql("decoded")
+
+
+def sketched_sql() -> str:
+    """Query from `records`, read as a sketch, to `sketched`: what tells a record's kind and its keys."""
+    return _sql("sketched")
 
 
 def engine_type(type_: JsonType) -> str:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from kubewitness.detect.contradictions import contradictions, never_holds
 from kubewitness.detect.feeds import Fed, Verdict, feeds_of
+from kubewitness.detect.kinds import is_dear
 from kubewitness.model.issue import Issue, IssueSeverity
 from kubewitness.model.rule import RuleClass, RuleKind
 from kubewitness.query.domains import impossible, leaves_of
 from kubewitness.query.fields import find_field, is_published_name
 from kubewitness.query.implication import Known, implies, is_always
-from kubewitness.query.needs import needs
 from kubewitness.query.predicate import And, Not, Operator, Or, Text, fields_of
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ def _check_whole(rule: Rule, predicate: Predicate, places: Places) -> Iterator[I
     if is_always(predicate):
         message, hint = "the rule matches every event", "name what an event must be like"
         yield _issue(rule, WARNING, "matches-everything", message, hint, places.key(names, "detection"))
-    elif needs(predicate).is_met_by_many:
-        message = "every event must be asked: the rule needs no verb, resource, action, rare code or certain user"
-        hint = "it is slower than others; name the resource if you can"
+    elif is_dear(predicate):
+        message = "many events must be read again: no write, subresource, rare code or certain user is needed"
+        hint = "it is slower than others; name what the request does, and to what"
         yield _issue(rule, INFO, "asks-every-event", message, hint, places.key(names, "detection"))
 
 

@@ -61,7 +61,5 @@ DUPLICATE = 4
 
 MARK_DUPLICATES = f"""
 UPDATE staged SET outcome = {DUPLICATE} WHERE rowid IN (SELECT event FROM duplicates);
-UPDATE heads SET outcome = {DUPLICATE} WHERE event IN (SELECT event FROM duplicates);
-UPDATE candidates SET outcome = {DUPLICATE}
-WHERE rowid IN (SELECT candidate_rows.rowid FROM candidate_rows JOIN duplicates USING (event))
+UPDATE candidates SET outcome = {DUPLICATE} WHERE event IN (SELECT event FROM duplicates)
 """  # noqa: S608 - constants of this module

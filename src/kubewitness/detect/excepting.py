@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kubewitness.detect.bits import WORD_BITS, any_bits, bigint, when
-from kubewitness.detect.correlate.bases import LIVE, ROWS
+from kubewitness.detect.correlate.bases import LIVE
+from kubewitness.detect.kinds import DIALECT
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.plan import Bit, PlannedException, Table, mask_test
-from kubewitness.detect.planning import DIALECT, build_plan
-from kubewitness.facts import BODY_FACTS
+from kubewitness.detect.planning import build_plan, with_kinds
 from kubewitness.query.lower import lower
-from kubewitness.query.predicate import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from kubewitness.detect.exceptions import RuleException
     from kubewitness.detect.plan import Pass, Plan
     from kubewitness.detect.rule import Rule
+    from kubewitness.query.predicate import Predicate
 
 
 _OWNED_BY = "#"
@@ -107,10 +107,10 @@ def plan_with_exceptions(pack: Pack, exceptions: Sequence[RuleException], today:
         today: day (UTC).
     """
     pack, attached = attach(pack, [each for each in exceptions if not each.info.is_expired(today)])
-    also_asked: dict[str, set[str]] = defaultdict(set)
+    also_asked: dict[str, list[Predicate]] = defaultdict(list)
     for each in attached:
         for rule, _ in each.rules:
-            also_asked[rule] |= {field.column.name for field in fields_of(each.exception.predicate)}
+            also_asked[rule].append(each.exception.predicate)
     plan = except_from(build_plan(pack, also_asked), attached)
     expired = (
         PlannedException(each.info, (), (), is_active=False) for each in exceptions if each.info.is_expired(today)
@@ -132,10 +132,8 @@ def except_from(plan: Plan, attached: Sequence[Attached]) -> Plan:
         rules = tuple((numbers[rule], meant) for rule, meant in each.rules)
         planned.append(PlannedException(each.exception.info, tuple(bits), rules))
     return replace(
-        plan,
-        first=_asking(plan.first, plan, asked[Table.STAGED]),
-        heads=_asking(plan.heads, plan, asked[Table.HEADS]),
-        second=_asking(plan.second, plan, asked[Table.CANDIDATES]),
+        with_kinds(plan, _asking(plan.kinds, plan, asked[Table.KINDS])),
+        candidates=_asking(plan.candidates, plan, asked[Table.CANDIDATES]),
         exceptions=tuple(planned),
     )
 
@@ -143,7 +141,6 @@ def except_from(plan: Plan, attached: Sequence[Attached]) -> Plan:
 def _asking(query: Pass, plan: Plan, asked: Sequence[tuple[int, Attached]]) -> Pass:
     """A pass with columns `excepted_<word>`: whether an exception holds of an event that one of its rules matched."""
     columns: dict[str, str] = {}
-    needed: set[str] = set()
     for start in range(0, len(asked), WORD_BITS):
         answers: list[exp.Expr] = []
         for place, (_, each) in enumerate(asked[start : start + WORD_BITS]):
@@ -151,30 +148,37 @@ def _asking(query: Pass, plan: Plan, asked: Sequence[tuple[int, Attached]]) -> P
             # Inside the CASE, so that the exception is asked about few events only.
             answer = when(lower(each.exception.predicate), bigint(1 << place))
             answers.append(when(exp.condition(mask_test(own)), answer))
-            needed |= {field.column.name for field in fields_of(each.exception.predicate)}
         columns[f"excepted_{start // WORD_BITS}"] = any_bits(answers).sql(DIALECT)
     return replace(
         query,
         columns=query.columns | dict.fromkeys(columns, "BIGINT"),
         values=query.values | columns,
-        heads_only=query.heads_only and not needed & BODY_FACTS,
     )
 
 
 CREATE_EXCEPTED = """
--- One row per exception, rule and event: the rule matched the event and the exception takes it out.
-CREATE OR REPLACE TEMP TABLE excepted (exception INTEGER, rule INTEGER, event BIGINT)
+-- One row per exception, rule and kind or candidate (`place`): the rule matched it and the exception takes it out.
+CREATE OR REPLACE TEMP TABLE excepted_kinds (exception INTEGER, rule INTEGER, place UBIGINT);
+CREATE OR REPLACE TEMP TABLE excepted_candidates (exception INTEGER, rule INTEGER, place BIGINT)
 """
 
-COUNT_EXCEPTED = """
+COUNT_EXCEPTED = f"""
 -- One row per exception, and per exception and rule: number of requests.
 SELECT exception, rule, count(DISTINCT request_key) AS requests
-FROM excepted JOIN staged ON staged.rowid = excepted.event
+FROM (
+    SELECT exception, rule, request_key, happened_at
+    FROM excepted_kinds JOIN staged ON staged.kind = excepted_kinds.place WHERE {LIVE}
+    UNION ALL
+    SELECT exception, rule, request_key, happened_at
+    FROM excepted_candidates JOIN staged ON staged.rowid = excepted_candidates.place WHERE {LIVE}
+)
 WHERE NOT list_contains($below::INTEGER[], rule)
     AND coalesce(happened_at >= $since::TIMESTAMP, TRUE)
     AND coalesce(happened_at < $until::TIMESTAMP, TRUE)
 GROUP BY GROUPING SETS ((exception), (exception, rule))
-"""
+"""  # noqa: S608 - constants of this project
+
+_PLACES = {Table.KINDS: "kind", Table.CANDIDATES: "event"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class Active:
 
 
 def excepting_sql(plan: Plan, active: Sequence[Active]) -> Iterator[str]:
-    """Statements that fill `excepted` and clear the bits of the rules."""
+    """Statements that fill `excepted_kinds` and `excepted_candidates`, and clear the bits of the rules."""
     yield CREATE_EXCEPTED
     pairs: dict[tuple[Table, int, int], list[tuple[int | str, ...]]] = defaultdict(list)
     cleared: dict[tuple[Table, int], dict[int, int]] = defaultdict(dict)
@@ -226,34 +230,24 @@ SELECT
 FROM (VALUES {values}) AS pairs (exception, mask, rule, bit, everywhere, cluster_key)
 """  # noqa: S608 - numbers only
     yield f"""
-CREATE OR REPLACE TEMP TABLE exception_rows AS
-SELECT event, cluster_key, excepted_{word} AS masks, matched_{matched} AS bits
-FROM {ROWS[table]}
-WHERE excepted_{word} <> 0 AND {LIVE}
+INSERT INTO excepted_{table}
+SELECT exception, rule, {_PLACES[table]}
+FROM {table} JOIN exception_pairs
+    ON ({table}.excepted_{word} & exception_pairs.mask) <> 0
+    AND ({table}.matched_{matched} & exception_pairs.bit) <> 0
+    AND (exception_pairs.everywhere OR exception_pairs.cluster_key IS NOT DISTINCT FROM {table}.cluster_key)
+WHERE {table}.excepted_{word} <> 0
 """  # noqa: S608 - numbers only
-    yield """
-INSERT INTO excepted
-SELECT exception_pairs.exception, exception_pairs.rule, exception_rows.event
-FROM exception_rows JOIN exception_pairs
-    ON (exception_rows.masks & exception_pairs.mask) <> 0
-    AND (exception_rows.bits & exception_pairs.bit) <> 0
-    AND (exception_pairs.everywhere OR exception_pairs.cluster_key IS NOT DISTINCT FROM exception_rows.cluster_key)
-"""
 
 
 def _clear(table: Table, word: int, bits: dict[int, int]) -> str:
     values = ", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits.items())
-    place, rows = {
-        Table.STAGED: ("event", ""),
-        Table.HEADS: ("heads.rowid", " JOIN heads USING (event)"),
-        Table.CANDIDATES: ("candidate_rows.rowid", " JOIN candidate_rows USING (event)"),
-    }[table]
     return f"""
 UPDATE {table} SET matched_{word} = matched_{word} & ~cleared.mask
 FROM (
-    SELECT {place} AS place, bit_or(bits.mask) AS mask
-    FROM excepted{rows} JOIN (VALUES {values}) AS bits (rule, mask) USING (rule)
+    SELECT place, bit_or(bits.mask) AS mask
+    FROM excepted_{table} JOIN (VALUES {values}) AS bits (rule, mask) USING (rule)
     GROUP BY ALL
 ) AS cleared
-WHERE {table}.rowid = cleared.place
+WHERE {table}.{_PLACES[table]} = cleared.place
 """  # noqa: S608 - numbers only

@@ -1,8 +1,8 @@
 """From the staged rows to hits: which rule matched which event, and for what cause.
 
-`staged` holds one row per record and `candidates` one for each that the second pass read (see plan.py); `hits` takes
-one row per rule and event. Rows with the same rule and the same cause belong to one alert as long as they follow each
-other closely.
+`staged` holds one row per record, `kinds` one per kind of events and `candidates` one for each that was read again (see
+plan.py); `hits` takes one row per rule and event. Rows with the same rule and the same cause belong to one alert as
+long as they follow each other closely.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE, ROWS
+from kubewitness.detect.correlate.bases import LIVE, rows_of
 from kubewitness.detect.correlate.sequences import sequences
 from kubewitness.detect.correlate.sights import CREATE_FAMILIAR, CREATE_KNOWN, first_sights
 from kubewitness.detect.correlate.unfinished import unfinished_requests
@@ -167,9 +167,10 @@ def _plain_hits(plan: Plan) -> list[str]:
         f"""
 INSERT INTO hits
 SELECT bits.rule, event, actor_key
-FROM {ROWS[table]} JOIN (VALUES {", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits)}) AS bits (rule, mask)
+FROM {rows_of(table, f"actor_key, matched_{word}", f"(matched_{word} & {sum(mask for _, mask in bits)}) <> 0")}
+JOIN (VALUES {", ".join(f"({rule}, {mask}::BIGINT)" for rule, mask in bits)}) AS bits (rule, mask)
     ON (matched_{word} & bits.mask) <> 0
-WHERE (matched_{word} & {sum(mask for _, mask in bits)}) <> 0 AND {LIVE}
+WHERE {LIVE}
 """  # noqa: S608 - numbers only
         for (table, word), bits in by_word.items()
     ]

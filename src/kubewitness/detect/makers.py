@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE, ROWS
-from kubewitness.detect.plan import Table
+from kubewitness.detect.correlate.bases import LIVE
 
 if TYPE_CHECKING:
     from kubewitness.detect.plan import Plan
@@ -38,7 +37,7 @@ _NEXT = f"""
     SELECT asked.event, written.event AS writer, written.owner_key
     FROM {{asked}} AS asked
     JOIN (
-        SELECT event, object_key, owner_key, happened_at FROM {ROWS[Table.CANDIDATES]}
+        SELECT event, object_key, owner_key, happened_at FROM candidates
         WHERE object_key IS NOT NULL AND happened_at IS NOT NULL AND {LIVE}
     ) AS written
         ON written.object_key = asked.owner_key AND written.happened_at <= asked.happened_at
@@ -52,7 +51,7 @@ MAKERS = f"""
 -- One row per hit on what a controller made: the event by which its workload was written last.
 WITH asked AS (
     SELECT DISTINCT event, owner_key, happened_at
-    FROM hits JOIN {ROWS[Table.CANDIDATES]} USING (event)
+    FROM hits JOIN candidates USING (event)
     WHERE owner_key IS NOT NULL AND happened_at IS NOT NULL
 ),
 first_hop AS ({_NEXT.format(asked="asked")}),
@@ -68,15 +67,15 @@ WHERE first_hop.owner_key IS NULL OR second_hop.owner_key IS NULL AND second_hop
 
 
 def with_makers(plan: Plan) -> Plan:
-    """A plan whose second pass also keeps what `MAKERS` joins."""
-    second = replace(
-        plan.second,
-        columns=plan.second.columns | dict.fromkeys(_COLUMNS, "UBIGINT"),
-        values=plan.second.values | _COLUMNS,
+    """A plan whose pass over candidates also keeps what `MAKERS` joins."""
+    candidates = replace(
+        plan.candidates,
+        columns=plan.candidates.columns | dict.fromkeys(_COLUMNS, "UBIGINT"),
+        values=plan.candidates.values | _COLUMNS,
     )
-    return replace(plan, second=second)
+    return replace(plan, candidates=candidates)
 
 
 def keeps_makers(plan: Plan) -> bool:
     """Whether `MAKERS` can be run."""
-    return "owner_key" in plan.second.columns
+    return "owner_key" in plan.candidates.columns

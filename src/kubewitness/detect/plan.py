@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,19 @@ from typing import TYPE_CHECKING
 from kubewitness.detect.rule import Correlation, FirstSeen, Unfinished  # noqa: TC001
 from kubewitness.model.exception import ExceptionInfo  # noqa: TC001
 from kubewitness.model.rule import RuleInfo  # noqa: TC001
+from kubewitness.query.needs import Needs  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
+
+
+_SHARED = re.compile(r"\bshared_\d+\b")
 
 
 class Table(StrEnum):
-    """Where the rows of a pass go."""
+    """What the answers of a rule are kept for."""
 
-    STAGED = "staged"
-    HEADS = "heads"
+    KINDS = "kinds"
     CANDIDATES = "candidates"
 
 
@@ -89,45 +93,85 @@ class PlannedException:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Rules with the same needs, as far as one pass asks them.
+class Answer:
+    """One question and where its answer goes.
 
     Attributes:
-        word: column `gate_<word>` that has its bit.
-        bit: which one.
-        guard: condition under which it is worth asking; None to ask always.
-        answers: column of bits, and SQL of the bits in it.
+        column: of bits.
+        mask: the bit that is set when the condition holds.
+        sql: the condition.
     """
 
-    word: int
-    bit: int
+    column: str
+    mask: int
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Questions about events that have the same needs.
+
+    Attributes:
+        needs: what an event must have to be asked.
+        guard: the same as SQL; None when nothing is needed.
+        answers: what is asked.
+    """
+
+    needs: Needs
     guard: str | None
-    answers: tuple[tuple[str, str], ...]
+    answers: tuple[Answer, ...]
+
+    def asking(self, masks: Mapping[str, int | None]) -> Group:
+        """The same group, asking only what has one of these bits, by column."""
+        answers = tuple(answer for answer in self.answers if (masks[answer.column] or 0) & answer.mask)
+        return replace(self, answers=answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """The pass over all events: it asks no rule.
+
+    Attributes:
+        columns: of the table `staged`, with their types: one row per record read, in their order.
+        values: what each of them is, as SQL over `sketched`.
+    """
+
+    columns: dict[str, str]
+    values: dict[str, str]
+
+    @property
+    def select(self) -> str:
+        """Query over `sketched`."""
+        listed = ",\n    ".join(f"{sql} AS {name}" for name, sql in self.values.items())
+        return f"SELECT\n    {listed}\nFROM sketched"
+
+    @property
+    def create_sql(self) -> str:
+        """Statement that makes the table."""
+        return f"CREATE TABLE staged ({_listed(self.columns)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A query over `events`.
+    """A query over `events` that asks rules.
 
     Attributes:
-        table: that takes its rows: one per record read, in their order.
-        columns: of the table, with their types.
-        values: what each of them is, as SQL over `judged`, which is the last of `above`, and the answers.
+        table: that takes its rows.
+        columns: of the table that it gives, with their types.
+        values: what each of them is, as SQL over `judged`: `events` and the answers.
         kept: form and name of a field (`kept_name`) to the column that holds what is kept of its value.
-        above: named queries over `events`.
-        groups: the rules that are asked, by their needs.
+        shared: what several answers ask: name of a column to its condition.
+        groups: what is asked.
         answered: names of the columns of bits that the groups answer.
-        heads_only: whether it needs no bodies.
     """
 
     table: Table
     columns: dict[str, str]
     values: dict[str, str]
     kept: dict[str, str]
-    above: tuple[tuple[str, str], ...]
+    shared: dict[str, str]
     groups: tuple[Group, ...]
     answered: tuple[str, ...]
-    heads_only: bool
 
     @property
     def select(self) -> str:
@@ -135,29 +179,48 @@ class Pass:
         listed = ",\n    ".join(f"{sql} AS {name}" for name, sql in self.values.items())
         return f"SELECT\n    {listed}\nFROM judged"
 
-    @property
-    def gate_words(self) -> list[str]:
-        """Columns of the pass before it that say which groups an event belongs to."""
-        return [f"gate_{word}" for word in range(max((group.word + 1 for group in self.groups), default=0))]
-
-    def judging(self, gates: Sequence[int] | None = None) -> tuple[tuple[str, str], ...]:
-        """Named queries over `events`, the last of which is `judged`: it asks the rules.
+    def judging(self, groups: Iterable[Group] | None = None) -> tuple[tuple[str, str], ...]:
+        """Named queries over `events`, the last of which is `judged`.
 
         Args:
-            gates: bits of the groups to ask, for each word; all of them when None.
+            groups: what to ask; everything when None.
         """
-        asked = [group for group in self.groups if gates is None or gates[group.word] >> group.bit & 1]
         parts: dict[str, list[str]] = {name: [] for name in self.answered}
-        for group in asked:
-            for name, sql in group.answers:
-                parts[name].append(f"CASE WHEN {group.guard} THEN {sql} ELSE 0 END" if group.guard else sql)
+        for group in self.groups if groups is None else groups:
+            asked: dict[str, list[str]] = {}
+            for answer in group.answers:
+                bit = f"CASE WHEN {answer.sql} THEN {answer.mask}::BIGINT ELSE 0 END"
+                asked.setdefault(answer.column, []).append(bit)
+            for column, bits in asked.items():
+                together = " | ".join(bits)
+                parts[column].append(f"CASE WHEN {group.guard} THEN {together} ELSE 0 END" if group.guard else together)
         listed = "".join(f", ({' | '.join(answers or ['0'])})::BIGINT AS {name}" for name, answers in parts.items())
-        return (*self.above, ("judged", f"SELECT *{listed} FROM {self.above[-1][0]}"))  # noqa: S608 - of the plan
+        used = set(_SHARED.findall(listed))
+        shared = "".join(f", {sql} AS {name}" for name, sql in self.shared.items() if name in used)
+        return ("shared", f"SELECT *{shared} FROM events"), ("judged", f"SELECT *{listed} FROM shared")  # noqa: S608
 
     @property
     def create_sql(self) -> str:
-        """Statement that makes the table."""
-        return f"CREATE TABLE {self.table} ({', '.join(f'{name} {type_}' for name, type_ in self.columns.items())})"
+        """Statement that makes the table: what the pass gives, and before it what is known of its rows already."""
+        return f"CREATE TABLE {self.table} ({_listed(_KNOWN[self.table] | self.columns)})"
+
+
+# Of a kind: its representative. Of a candidate: what the sketch and its kind have.
+_KNOWN = {
+    Table.KINDS: {"kind": "UBIGINT", "event": "BIGINT"},
+    Table.CANDIDATES: {
+        "event": "BIGINT",
+        "outcome": "TINYINT",
+        "happened_at": "TIMESTAMP",
+        "request_key": "UBIGINT",
+        "cluster_key": "UBIGINT",
+        "actor_key": "UBIGINT",
+    },
+}
+
+
+def _listed(columns: dict[str, str]) -> str:
+    return ", ".join(f"{name} {type_}" for name, type_ in columns.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +229,19 @@ class Plan:
 
     Attributes:
         rules: the rules.
-        first: over all events.
-        heads: over what the first pass kept of the events that have a gate: their heads.
-        second: over the candidates, events that got a gate from the pass over heads, bodies and all.
-        head_columns: what is kept of heads: name to type of columns of `decoded`.
+        sketch: over all events.
+        kinds: over one event of each kind.
+        candidates: over the events of kinds for which a rule is open, bodies and all.
+        decoded: columns of `decoded` that a kind is judged by: name to SQL over an event that is read whole.
         exceptions: what is taken out of the answers, once everything is read.
-        platforms: names of platforms; bit n of the first pass's column `signs` says that an event shows the n-th.
+        platforms: names of platforms; bit n of the column `signs` of kinds says that its events show the n-th.
     """
 
     rules: tuple[PlannedRule, ...]
-    first: Pass
-    heads: Pass
-    second: Pass
-    head_columns: dict[str, str]
+    sketch: Sketch
+    kinds: Pass
+    candidates: Pass
+    decoded: dict[str, str]
     exceptions: tuple[PlannedException, ...] = ()
     platforms: tuple[str, ...] = ()
 
@@ -196,8 +259,8 @@ class Plan:
 
     @property
     def passes(self) -> dict[Table, Pass]:
-        """The passes, by the table that takes their rows."""
-        return {query.table: query for query in (self.first, self.heads, self.second)}
+        """The passes that ask rules, by the table that takes their rows."""
+        return {query.table: query for query in (self.kinds, self.candidates)}
 
 
 def kept_name(field: str, form: Form) -> str:

@@ -1,10 +1,8 @@
-"""All rules in few passes over few events.
+"""All rules in three passes, each over fewer events.
 
-Rules with the same necessary conditions form a group, and each event has a gate: the groups whose conditions it fulfils
-(gate.py). Few events have any. So the first pass reads the heads of all events, asks the rules that every event must be
-asked, and keeps the gates, and the heads of those that have one. Over these heads the rules of the groups that occur
-are asked, or as much of them as can be said without bodies. What is left are the candidates: the second pass reads
-them again, bodies and all.
+The sketch of every event says its kind, and asks no rule. A kind is judged by one of its events: rules about what
+repeats in a log are answered there, of all others it is asked whether any event of the kind could match. Events of
+kinds for which a rule is open are the candidates: they are read again, bodies and all, and asked what is left.
 
 What matched is a bit per rule. Of the rest only keys are kept, to find the same record, the same request and the same
 cause again: what an event was about is read again for the few that make an alert.
@@ -14,27 +12,46 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-
-from kubewitness.detect.bits import WORD_BITS, any_bits, bigint, when
-from kubewitness.detect.duplicates import RECORD_KEY, REQUEST_HASH, TIME_KEY
-from kubewitness.detect.gate import Gate, guard
+from kubewitness.detect.bits import WORD_BITS
 from kubewitness.detect.keeping import form_of, is_several, kept_sql
-from kubewitness.detect.plan import Bit, Form, Group, Pass, Plan, PlannedRule, Table, kept_name, mask_test
-from kubewitness.facts import BODY_FACTS, floors
+from kubewitness.detect.kinds import (
+    DIALECT,
+    OWN_COLUMNS,
+    Marks,
+    is_common,
+    is_own,
+    is_seen,
+    left_to_ask,
+    marked,
+    may_match,
+    seen_columns,
+)
+from kubewitness.detect.plan import (
+    Answer,
+    Bit,
+    Form,
+    Group,
+    Pass,
+    Plan,
+    PlannedRule,
+    Sketch,
+    Table,
+    kept_name,
+    mask_test,
+)
+from kubewitness.facts import BODY_FACTS, KEYS, floors
 from kubewitness.model.errors import KubewitnessError
 from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
-from kubewitness.query.lower import fold, folded_columns, folded_name, lower
-from kubewitness.query.needs import ANYTHING, Needs, needs
-from kubewitness.query.predicate import Flag, fields_of
+from kubewitness.query.lower import lower
+from kubewitness.query.needs import Needs, condition, needs
+from kubewitness.query.predicate import ALWAYS, And, Not, Or, fields_of
 from kubewitness.query.pruning import needed
 from kubewitness.query.reading import OUTCOME
-from kubewitness.query.weaken import any_of, leaves_of, weaken, without_known
+from kubewitness.query.weaken import leaves_of, without_known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,44 +59,61 @@ if TYPE_CHECKING:
     from kubewitness.detect.pack import Pack
     from kubewitness.detect.rule import Rule
     from kubewitness.query.fields import Field
+    from kubewitness.query.lower import Gathered
     from kubewitness.query.predicate import Predicate
 
-DIALECT = "duckdb"
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A rule of single events, and how it is asked.
+
+    Attributes:
+        rule_id: its id.
+        predicate: what it says.
+        needs: what an event must have.
+        bit: where its answer goes.
+    """
+
+    rule_id: str
+    predicate: Predicate
+    needs: Needs
+    bit: Bit
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a kind can only say whether it may match."""
+        return self.bit.table is Table.CANDIDATES
 
 
-def build_plan(pack: Pack, also_asked: Mapping[str, Collection[str]] | None = None) -> Plan:
+def build_plan(pack: Pack, also_asked: Mapping[str, Collection[Predicate]] | None = None) -> Plan:
     """One plan for all rules of the pack.
 
     Args:
         pack: the rules.
-        also_asked: columns that are looked at, besides those of the rule, in events that it matched; by its id.
+        also_asked: what is asked, besides the rule, of events that it matched; by its id.
     """
-    also_asked = also_asked or {}
-    always: list[Rule] = []
-    by_heads: dict[Needs, list[Rule]] = {}
-    by_bodies: dict[Needs, list[Rule]] = {}
+    marks = Marks()
+    asked: list[_Asked] = []
+    later: dict[str, set[Field]] = {}
+    for rule in pack.rules:
+        for base, field, _ in _needed_later(rule):
+            later.setdefault(base, set()).add(field)
+    counts = dict.fromkeys(Table, 0)
     for rule in pack.rules:
         if rule.predicate is not None:
             need = needs(rule.predicate)
-            columns = _kept_of(rule, pack.rules) | set(also_asked.get(rule.info.id, ()))
-            if need.is_met_by_many or _is_about_heads(rule):
-                always.append(rule)
-            elif columns & late_columns() or not all(map(_is_about_head, leaves_of(rule.predicate))):
-                by_bodies.setdefault(need, []).append(rule)
-            else:
-                by_heads.setdefault(need, []).append(rule)
-    bits = {
-        rule.info.id: Bit(table, *divmod(index, WORD_BITS))
-        for table, rules in (
-            (Table.STAGED, always),
-            (Table.HEADS, [rule for rules in by_heads.values() for rule in rules]),
-            (Table.CANDIDATES, [rule for rules in by_bodies.values() for rule in rules]),
-        )
-        for index, rule in enumerate(rules)
-    }
-    gate = Gate(list(by_heads | by_bodies))
-    heads = _heads_pass(pack.rules, by_heads, by_bodies, gate, bits)
-    head_columns = _head_columns(heads, {column for columns in also_asked.values() for column in columns})
+            also = (also_asked or {}).get(rule.info.id, ())
+            tests = [test for each in (rule.predicate, *also) for test in marked(each)]
+            own = later.get(rule.info.id, set())
+            is_dear = is_common(need) or _is_about_beginnings(rule)
+            is_of_kind = all(map(_is_kept_of_all, own)) and (not tests or (is_dear and all(map(is_own, tests))))
+            if is_of_kind:
+                marks.add(tests, need)
+            table = Table.KINDS if is_of_kind else Table.CANDIDATES
+            asked.append(_Asked(rule.info.id, rule.predicate, need, Bit(table, *divmod(counts[table], WORD_BITS))))
+            counts[table] += 1
+    bits = {each.rule_id: each.bit for each in asked}
+    kinds, own_kept = _kinds_pass(pack.rules, asked, bits)
     return Plan(
         rules=tuple(
             PlannedRule(
@@ -87,54 +121,51 @@ def build_plan(pack: Pack, also_asked: Mapping[str, Collection[str]] | None = No
             )
             for rule in pack.rules
         ),
-        first=_first_pass(pack.rules, always, gate, head_columns, bits),
-        heads=heads,
-        second=_second_pass(pack.rules, by_bodies, bits),
-        head_columns=head_columns,
+        sketch=_sketch(pack.rules, marks, own_kept),
+        kinds=kinds,
+        candidates=_candidates_pass(pack.rules, asked, bits),
+        decoded=_decoded(kinds),
     )
 
 
-_DEAR = frozenset({"request_object", "response_object", "truncated", "annotations", "authentication_metadata"})
-"""Columns of `decoded` that the first pass does not read if it can help it."""
+def _is_kept_of_all(field: Field) -> bool:
+    """Whether a field can be kept of every event."""
+    return not field.path and field.column.name in seen_columns() | OWN_COLUMNS
 
 
-_OWN = frozenset({"audit_id", "request_received_at", "stage_at", "older_timestamp", "logged_at"})
-"""Columns that differ from event to event: heads that are the same but for these are judged once."""
-
-
-@lru_cache(maxsize=1)
-def late_columns() -> frozenset[str]:
-    """Columns that are made of dear or own ones: they are known when an event is read for the second time."""
-    return frozenset(name for name in BY_NAME if needed(floors(), [name]) & (_DEAR | _OWN))
-
-
-def _is_about_head(test: Predicate) -> bool:
-    """Whether a test of a predicate can be carried out on a head."""
-    if isinstance(test, Flag) and test.field.column.name == "dry_run" and test.value:
-        return True  # heads of deletions keep their options; without a body nobody can tell `false` from unknown
-    return not {field.column.name for field in fields_of(test)} & late_columns()
-
-
-def _kept_of(rule: Rule, rules: Sequence[Rule]) -> set[str]:
-    """Columns that rules of several events need of a rule's events."""
-    return {
-        field.column.name for other in rules for rule_id, field, _ in _needed_later(other) if rule_id == rule.info.id
-    }
-
-
-def _head_columns(heads: Pass, also_asked: Iterable[str]) -> dict[str, str]:
-    """Columns of `decoded`, with their types, of which the pass over heads is made."""
-    words = needed(floors(), [heads.select, *(sql for _, sql in heads.judging()), *also_asked])
-    types = {name: column.type for name, column in BY_NAME.items() if name not in _DEAR | _OWN}
-    types |= {"cluster": "VARCHAR", "partial": "BOOLEAN", "request_object": "JSON"}
-    facts = {fact.name for fact in FACTS}
-    return {name: type_ for name, type_ in types.items() if name in words and name not in facts}
-
-
-def _is_about_heads(rule: Rule) -> bool:
-    """Whether a rule would have many bodies read in vain: it is about beginnings of requests, which have none."""
+def _is_about_beginnings(rule: Rule) -> bool:
+    """Whether a rule would have many bodies read in vain: beginnings of requests have none."""
     fields = fields_of(rule.predicate) if rule.predicate and rule.unfinished else ()
     return rule.unfinished is not None and not {field.column.name for field in fields} & BODY_FACTS
+
+
+ASKED_FOR = ("verb", "resource", "subresource")
+"""Columns by which groups that none of the kinds at hand belongs to are left out."""
+
+# What of an event is left when it is judged as a representative; what a kind does not see is absent. Where there may be
+# bodies an empty one stands for them; deletions keep theirs, which says whether they are dry runs.
+_BLANK = {
+    "request_object": "CASE WHEN starts_with(verb, 'delete') THEN request_object END",
+    "response_object": (
+        "CASE WHEN request_object IS NOT NULL OR response_object IS NOT NULL OR truncated THEN '{}'::JSON END"
+    ),
+    "annotations": "NULL::JSON",
+    "authentication_metadata": "NULL::JSON",
+    "truncated": "FALSE",
+}
+
+
+def with_kinds(plan: Plan, kinds: Pass) -> Plan:
+    """A plan that asks something else of kinds."""
+    return replace(plan, kinds=kinds, decoded=_decoded(kinds))
+
+
+def _decoded(kinds: Pass) -> dict[str, str]:
+    """Columns of `decoded` of which the pass over kinds is made."""
+    words = needed(floors(), [kinds.select, *(sql for _, sql in kinds.judging()), *ASKED_FOR])
+    facts = {fact.name for fact in FACTS}
+    names = [*(name for name in BY_NAME if name not in facts), "partial", "older_timestamp"]
+    return {name: _BLANK.get(name, f'"{name}"') for name in names if name in words and name not in {"source", "line"}}
 
 
 _KEYS = {
@@ -143,15 +174,23 @@ _KEYS = {
     "outcome": ("TINYINT", OUTCOME),  # later, 4 for a duplicate
     "happened_at": ("TIMESTAMP", "happened_at"),
     # The same record again has the same record_key and time_key; events without auditID are never the same.
-    "record_key": ("UBIGINT", RECORD_KEY),
-    "time_key": ("UBIGINT", TIME_KEY),
-    "cluster_key": ("UBIGINT", "CASE WHEN cluster IS NOT NULL THEN hash(cluster) END"),
+    "record_key": (
+        "UBIGINT",
+        "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END",
+    ),
+    "time_key": (
+        "UBIGINT",
+        "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
+    ),
     # All stages of one request have the same request_key.
     "request_key": (
         "UBIGINT",
         "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, request_received_at) ELSE hash(random()) END",
     ),
-    "actor_key": ("UBIGINT", "CASE WHEN {matched} THEN hash(cluster, coalesce(actor, source_ip)) END"),
+}
+_KIND_KEYS = {
+    "cluster_key": ("UBIGINT", "CASE WHEN cluster IS NOT NULL THEN hash(cluster) END"),
+    "actor_key": ("UBIGINT", "hash(cluster, coalesce(actor, source_ip))"),
 }
 
 
@@ -176,175 +215,112 @@ _ENDS = {
 }
 
 
-_HEAD_VALUES = {"request_object": "CASE WHEN starts_with(verb, 'delete') THEN request_object END"}
-
-
-def _first_pass(
-    rules: Sequence[Rule], always: Sequence[Rule], gate: Gate, head_columns: dict[str, str], bits: dict[str, Bit]
-) -> Pass:
-    # What is compared several times is brought to lower case once; lists are dear enough for one.
-    compared = sum((folded_columns(rule.predicate) for rule in always if rule.predicate), Counter[str]())
-    shared = sorted(name for name, count in compared.items() if count > 1 or BY_NAME[name].is_list)
-    asked = {field.column.name for rule in always if rule.predicate for field in fields_of(rule.predicate)}
-    folded = [exp.alias_(fold(BY_NAME[name]), folded_name(name)) for name in shared]
-    has_gate = " OR ".join(f"{name} <> 0" for name in gate.words)
-    head = ", ".join(f"{name} := {_HEAD_VALUES.get(name, name)}" for name in head_columns)
-    types = ", ".join(f"{name} {type_}" for name, type_ in head_columns.items())
-    kept = {
-        **{name: ("BIGINT", f"CASE WHEN fits THEN {name} ELSE 0 END") for name in gate.words},
-        # A list, because absent ones take no room.
-        "head": (f"STRUCT({types})[]", f"CASE WHEN fits AND ({has_gate}) THEN [struct_pack({head})] END"),
+def _sketch(rules: Sequence[Rule], marks: Marks, own_kept: Mapping[str, tuple[str, str]]) -> Sketch:
+    kind = f"hash({', '.join(['kind', *marks.sql()])})"
+    columns = {
+        **_KEYS,
+        # Other records are of no kind.
+        "kind": ("UBIGINT", f"CASE WHEN fits AND other_category IS NULL THEN {kind} END"),
+        **(_ENDS if any(rule.unfinished for rule in rules) else {}),
+        **own_kept,
     }
-    return _pass(
-        Table.STAGED,
-        rules,
-        bits,
-        above=(
-            ("placed", _adding([*gate.places(), *folded], "events")),
-            ("prepared", _adding([*gate.bits(), _REQUEST_HASH], "placed")),
-        ),
-        groups=(Group(0, 0, None, _answers(always, bits, shared)),),
-        extra={
-            **(kept if gate.words else {}),
-            **(_ENDS if any(rule.unfinished for rule in rules) else {}),
-        },
-        heads_only=not asked & BODY_FACTS and "request_object" not in head_columns,
+    return Sketch(
+        {name: type_ for name, (type_, _) in columns.items()}, {name: sql for name, (_, sql) in columns.items()}
     )
 
 
-_HEAD_KEYS = {"events": ("BIGINT[]", "events"), "actor_key": _KEYS["actor_key"]}
-# What is taken from the first pass for each of the events that have a head.
-_OF_STAGED = {
-    "event": "BIGINT",
-    "outcome": "TINYINT",
-    "happened_at": "TIMESTAMP",
-    "cluster_key": "UBIGINT",
-    "request_key": "UBIGINT",
-}
+def _kinds_pass(
+    rules: Sequence[Rule], asked: Sequence[_Asked], bits: dict[str, Bit]
+) -> tuple[Pass, dict[str, tuple[str, str]]]:
+    """The pass over kinds; and what rules that it answers need of each event: columns of the sketch."""
+    kept, columns = _kept_fields(Table.KINDS, rules, bits)
+    own = {column: columns.pop(column) for column in [*columns] if column.startswith("own_")}
+    words = {table: _count_words(asked, table) for table in Table}
+    answered = [f"matched_{word}" for word in range(words[Table.KINDS])]
+    answered += [f"open_{word}" for word in range(words[Table.CANDIDATES])]
+    said = [
+        (f"open_{each.bit.word}", each, may_match(each.predicate, each.needs))
+        if each.is_open
+        else (f"matched_{each.bit.word}", each, without_known(each.predicate, each.needs))
+        for each in asked
+    ]
+    return _pass(Table.KINDS, _KIND_KEYS | columns, kept, said, answered), own
 
 
-def _heads_pass(
-    rules: Sequence[Rule],
-    by_heads: dict[Needs, list[Rule]],
-    by_bodies: dict[Needs, list[Rule]],
-    gate: Gate,
-    bits: dict[str, Bit],
-) -> Pass:
-    candidates = Gate(list(by_bodies))
-    places = [(word, 1 << bit) for word, bit in map(candidates.place, by_bodies)]
-    may_match = {
-        need: any_of(
-            without_known(weaken(rule.predicate, _is_about_head), need)
-            for rule in members
-            if rule.predicate is not None
-        )
-        for need, members in by_bodies.items()
-    }
-    answers: dict[Needs, list[tuple[str, str]]] = {
-        need: [*_answers(members, bits, (), need)] for need, members in by_heads.items()
-    }
-    for (word, mask), (need, predicate) in zip(places, may_match.items(), strict=True):
-        answer = when(lower(predicate), bigint(mask)).sql(DIALECT)
-        answers.setdefault(need, []).append((f"gate_{word}", answer))
-    query = _pass(
-        Table.HEADS,
-        rules,
-        bits,
-        above=(("prepared", _adding([], "events")),),
-        groups=tuple(
-            Group(*gate.place(need), guard(need).sql(DIALECT), tuple(found)) for need, found in answers.items()
-        ),
-        extra={name: ("BIGINT", name) for name in candidates.words},
-        heads_only=True,
-        keys=_HEAD_KEYS,
-    )
-    types = {name: type_ for name, type_ in query.columns.items() if name != "events"}
-    return replace(query, columns=_OF_STAGED | types)
-
-
-def _second_pass(rules: Sequence[Rule], by_bodies: dict[Needs, list[Rule]], bits: dict[str, Bit]) -> Pass:
-    gate = Gate(list(by_bodies))
-    return _pass(
-        Table.CANDIDATES,
-        rules,
-        bits,
-        above=(("prepared", _adding([_REQUEST_HASH], "events")),),
-        groups=tuple(
-            Group(*gate.place(need), guard(need).sql(DIALECT), _answers(members, bits, (), need))
-            for need, members in by_bodies.items()
-        ),
-        extra={},
-        heads_only=False,
-    )
-
-
-# What several keys are made of.
-_REQUEST_HASH = f"{REQUEST_HASH} AS request_hash"
-
-
-def _adding(columns: Sequence[exp.Expr | str], source: str) -> str:
-    """Query that adds columns to those of another one."""
-    return exp.select("*", *columns, copy=False).from_(source).sql(DIALECT)
+def _candidates_pass(rules: Sequence[Rule], asked: Sequence[_Asked], bits: dict[str, Bit]) -> Pass:
+    kept, columns = _kept_fields(Table.CANDIDATES, rules, bits)
+    answered = [f"matched_{word}" for word in range(_count_words(asked, Table.CANDIDATES))]
+    said = [
+        (f"matched_{each.bit.word}", each, left_to_ask(each.predicate, each.needs)) for each in asked if each.is_open
+    ]
+    return _pass(Table.CANDIDATES, columns, kept, said, answered)
 
 
 def _pass(
     table: Table,
-    rules: Sequence[Rule],
-    bits: dict[str, Bit],
-    *,
-    above: tuple[tuple[str, str], ...],
-    groups: tuple[Group, ...],
-    extra: dict[str, tuple[str, str]],
-    heads_only: bool,
-    keys: dict[str, tuple[str, str]] | None = None,
+    columns: Mapping[str, tuple[str, str]],
+    kept: dict[str, str],
+    said: Sequence[tuple[str, _Asked, Predicate]],
+    answered: Sequence[str],
 ) -> Pass:
-    own = [bit for bit in bits.values() if bit.table is table]
-    kept, kept_columns = _kept_fields(table, rules, bits)
-    columns = {
-        **(keys or _KEYS),
-        **extra,
-        **{
-            f"matched_{word}": ("BIGINT", f"matched_{word}")
-            for word in range(_count_words((bit.word, 0) for bit in own))
-        },
-        **kept_columns,
-    }
-    types = {name: type_ for name, (type_, _) in columns.items()}
-    values = {name: sql.replace("{matched}", mask_test(own)) for name, (_, sql) in columns.items()}
-    answered = tuple(name for name in columns if name.startswith("matched_"))
-    if table is Table.HEADS:
-        answered += tuple(extra)
-    return Pass(table, types, values, kept, above, groups, answered, heads_only)
+    columns = {**columns, **{name: ("BIGINT", name) for name in answered}}
+    repeated = _repeated(predicate for _, _, predicate in said)
+    names: dict[Gathered, str] = {part: f"shared_{number}" for number, part in enumerate(repeated)}
+    answers: dict[Needs, list[Answer]] = {}
+    for column, each, predicate in said:
+        answer = Answer(column, each.bit.mask, lower(predicate, names).sql(DIALECT))
+        answers.setdefault(each.needs, []).append(answer)
+    return Pass(
+        table,
+        {name: type_ for name, (type_, _) in columns.items()},
+        {name: sql for name, (_, sql) in columns.items()},
+        kept,
+        {name: lower(part).sql(DIALECT) for part, name in names.items()},
+        tuple(Group(need, _guard(need), tuple(found)) for need, found in answers.items()),
+        tuple(answered),
+    )
 
 
-def _count_words(places: Iterable[tuple[int, int]]) -> int:
-    return max((word + 1 for word, _ in places), default=1)
+def _repeated(predicates: Iterable[Predicate]) -> list[Predicate]:
+    """What several predicates ask in many words, such as lists of names: the engine is to understand it once.
 
-
-def _answers(
-    rules: Sequence[Rule], bits: dict[str, Bit], shared: Collection[str], known: Needs = ANYTHING
-) -> tuple[tuple[str, str], ...]:
-    """Column, and SQL of the bits in it, for each one that has answers of these rules.
-
-    Args:
-        rules: of one group.
-        bits: where their answers go.
-        shared: columns that there are in lower case.
-        known: what the events have of which they are asked.
+    Only of what repeats in a log: it is asked of all events, also of those that no rule asks for it.
     """
-    by_word: dict[int, list[exp.Expr]] = {}
-    for rule in rules:
-        bit = bits[rule.info.id]
-        if rule.predicate is not None:
-            condition = lower(without_known(rule.predicate, known), shared)
-            by_word.setdefault(bit.word, []).append(when(condition, bigint(bit.mask)))
-    return tuple((f"matched_{word}", any_bits(answers).sql(DIALECT)) for word, answers in by_word.items())
+    counts = Counter(part for predicate in predicates for part in _combinations(predicate))
+    often = [part for part, count in counts.items() if count > 1 and all(map(is_seen, leaves_of(part)))]
+    return [part for part in often if len(lower(part).sql(DIALECT)) > _LONG]
+
+
+def _combinations(predicate: Predicate) -> Iterator[Predicate]:
+    match predicate:
+        case And(items) | Or(items):
+            yield predicate
+            for item in items:
+                yield from _combinations(item)
+        case Not(item):
+            yield from _combinations(item)
+
+
+_LONG = 80
+"""Characters of SQL from which on a repeated condition is shared."""
+
+
+def _guard(need: Needs) -> str | None:
+    has = condition(need)
+    return None if has == ALWAYS else lower(has).sql(DIALECT)
+
+
+def _count_words(asked: Sequence[_Asked], table: Table) -> int:
+    return max((each.bit.word + 1 for each in asked if each.bit.table is table), default=1)
 
 
 def _kept_fields(
     table: Table, rules: Sequence[Rule], bits: dict[str, Bit]
 ) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """What rules of several events need later: name to column, and column to type and SQL."""
+    """What rules of several events need later: name to column, and column to type and SQL.
+
+    Columns that begin with `own_` are kept of every event.
+    """
     wanted: dict[str, tuple[Field, Form, list[Bit]]] = {}
     for rule in rules:
         for rule_id, field, form in _needed_later(rule):
@@ -354,8 +330,15 @@ def _kept_fields(
     kept: dict[str, str] = {}
     columns: dict[str, tuple[str, str]] = {}
     for name, (field, form, of) in wanted.items():
-        column = kept[name] = f"kept_{len(columns)}"
-        columns[column] = form.type, f"CASE WHEN {mask_test(of)} THEN {kept_sql(field, form)} END"
+        is_own_kept = table is Table.KINDS and field.column.name not in seen_columns()
+        column = kept[name] = f"{'own' if is_own_kept else 'kept'}_{len(columns)}"
+        sql = kept_sql(field, form)
+        columns[column] = (
+            form.type,
+            sql.replace(KEYS["request_path"], "request_path")
+            if is_own_kept
+            else f"CASE WHEN {mask_test(of)} THEN {sql} END",
+        )
     return kept, columns
 
 

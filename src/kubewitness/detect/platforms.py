@@ -24,8 +24,11 @@ from typing import TYPE_CHECKING
 import yaml
 
 from kubewitness.detect.bits import any_bits, bigint, when
+from kubewitness.detect.correlate.bases import LIVE, rows_of
 from kubewitness.detect.exceptions import SOURCES, RuleException, names, parse_unowned
-from kubewitness.detect.planning import DIALECT
+from kubewitness.detect.kinds import DIALECT
+from kubewitness.detect.plan import Table
+from kubewitness.detect.planning import with_kinds
 from kubewitness.detect.sigma import parse_match
 from kubewitness.model.errors import ExceptionError
 from kubewitness.query.lower import lower
@@ -51,7 +54,7 @@ class Platform:
     Attributes:
         name: short name, which is also the file's.
         title: name for people.
-        signs: holds of events that show it, asked of every event; None for what holds in any cluster.
+        signs: holds of events that show it, asked of every kind; None for what holds in any cluster.
         exceptions: what is harmless on it.
     """
 
@@ -88,22 +91,23 @@ def _read(path: Path, where: str) -> Platform:
 
 
 def with_signs(plan: Plan, platforms: Sequence[Platform]) -> Plan:
-    """A plan whose first pass also says, in the column `signs`, which platforms an event shows."""
+    """A plan whose pass over kinds also says, in the column `signs`, which platforms a kind shows."""
     shown = [(platform.name, platform.signs) for platform in platforms if platform.signs is not None]
     answers = [when(lower(signs), bigint(1 << place)) for place, (_, signs) in enumerate(shown)]
     answer = any_bits(answers).sql(DIALECT) if answers else "0"
-    first = replace(
-        plan.first,
-        columns=plan.first.columns | {"signs": "INTEGER"},
-        values=plan.first.values | {"signs": answer},
+    kinds = replace(
+        plan.kinds,
+        columns=plan.kinds.columns | {"signs": "INTEGER"},
+        values=plan.kinds.values | {"signs": answer},
     )
-    return replace(plan, first=first, platforms=tuple(name for name, _ in shown))
+    return replace(with_kinds(plan, kinds), platforms=tuple(name for name, _ in shown))
 
 
 def signs_sql(plan: Plan) -> str:
     """Query for clusters: one row each, with its key, an event of it, and how many events show each platform."""
     counts = [f"count(*) FILTER ((signs & {1 << place}) <> 0)" for place in range(len(plan.platforms))]
+    signs = ", signs" if plan.platforms else ""
     return (
-        f"SELECT cluster_key, min(rowid), [{', '.join(counts)}] FROM staged"  # noqa: S608 - numbers only
-        " WHERE outcome IN (1, 2) GROUP BY cluster_key ORDER BY min(rowid)"
+        f"SELECT cluster_key, min(event), [{', '.join(counts)}] FROM {rows_of(Table.KINDS, f'cluster_key{signs}')}"  # noqa: S608 - numbers only
+        f" WHERE {LIVE} GROUP BY cluster_key ORDER BY min(event)"
     )

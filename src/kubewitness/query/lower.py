@@ -7,7 +7,6 @@ literal nodes.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -34,10 +33,9 @@ from kubewitness.query.predicate import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
-    from kubewitness.model.event import Column
     from kubewitness.query.fields import Field
 
 # Columns in which upper case never stands: comparing them as they are lets the plan use them.
@@ -69,32 +67,31 @@ _ORDERS: dict[Order, type[exp.Binary]] = {
 
 _WILD = {"*": ".*", "?": "."}
 
-SEPARATOR = "\x1f"
-"""What stands around each value of a folded list."""
 
-
-def lower(predicate: Gathered, folded: Collection[str] = ()) -> exp.Expr:
+def lower(predicate: Gathered, shared: Mapping[Gathered, str] | None = None) -> exp.Expr:
     """The predicate as a boolean SQL expression; null stands for false at the top.
 
     Args:
         predicate: what to say in SQL.
-        folded: columns for which the table has a column of `fold`, named by `folded_name`.
+        shared: parts for whose answers the table has a column.
     """
+    if shared and predicate in shared:
+        return exp.column(shared[predicate])
     match predicate:
         case And(items):
-            return _joined(exp.And, [lower(item, folded) for item in sorted(items, key=_order)], exp.true())
+            return _joined(exp.And, [lower(item, shared) for item in sorted(items, key=_order)], exp.true())
         case Or(items):
-            return _joined(exp.Or, [lower(item, folded) for item in sorted(_gathered(items), key=_cost)], exp.false())
+            return _joined(exp.Or, [lower(item, shared) for item in sorted(_gathered(items), key=_cost)], exp.false())
         case Not(item):
-            return exp.Not(this=exp.Coalesce(this=lower(item, folded), expressions=[exp.false()]))
+            return exp.Not(this=exp.Coalesce(this=lower(item, shared), expressions=[exp.false()]))
         case OneOf(field, values):
-            return _text(field, Operator.EQUALS, values, folded)
+            return _text(field, Operator.EQUALS, values)
         case AnyOf(field, patterns):
-            return _any_text(field, patterns, folded)
+            return _any_text(field, patterns)
         case Text(field, operator, value, cased):
             if cased or operator is Operator.REGEX:
                 return _cased_text(predicate)
-            return _text(field, operator, (value,), folded)
+            return _text(field, operator, (value,))
         case Number(field, figure):
             return _each(field, lambda item: exp.EQ(this=_as_number(field, item), expression=_number(figure)))
         case Compare(field, order, figure):
@@ -131,43 +128,6 @@ def field_text(field: Field) -> exp.Expr:
 def field_texts(field: Field) -> exp.Expr:
     """The field, which may have several values, as a list of texts."""
     return _json_texts(field) if field.path else _column(field.column.name)
-
-
-def fold(column: Column) -> exp.Expr:
-    """A text column in lower case; a list as one text, each value between separators."""
-    if not column.is_list:
-        return exp.Lower(this=_column(column.name))
-    joined = exp.Lower(this=exp.ArrayToString(this=_column(column.name), expression=_literal(SEPARATOR)))
-    return exp.DPipe(this=exp.DPipe(this=_literal(SEPARATOR), expression=joined), expression=_literal(SEPARATOR))
-
-
-def folded_name(column: str) -> str:
-    """Name of the column that holds `fold` of a column."""
-    return f"folded_{column}"
-
-
-def folded_columns(predicate: Gathered) -> Counter[str]:
-    """Columns that the predicate compares without regard to case, and how often."""
-    match predicate:
-        case And(items):
-            return sum(map(folded_columns, items), Counter[str]())
-        case Or(items):
-            return sum(map(folded_columns, _gathered(items)), Counter[str]())
-        case Not(item):
-            return folded_columns(item)
-        case OneOf(field):
-            return _folded(field)
-        case AnyOf(field):
-            return Counter() if field.column.is_list else _folded(field)
-        case Text(field, operator, _, cased):
-            return Counter() if cased or operator is Operator.REGEX else _folded(field)
-        case _:
-            return Counter()
-
-
-def _folded(field: Field) -> Counter[str]:
-    plain = field.column.type in {"VARCHAR", "VARCHAR[]"} and field.column.name not in EXACT
-    return Counter([field.column.name] if plain and not field.path else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,34 +212,17 @@ def _joined(kind: type[exp.Connector], items: Sequence[exp.Expr], empty: exp.Exp
     return result
 
 
-def _text(field: Field, operator: Operator, values: Sequence[str], folded: Collection[str]) -> exp.Expr:
+def _text(field: Field, operator: Operator, values: Sequence[str]) -> exp.Expr:
     """A test without regard to case; several values are alternatives, for EQUALS only."""
     lowered = [value.lower() for value in values]
-    column = field.column
-    if field.path or column.type not in {"VARCHAR", "VARCHAR[]"}:
-        return _each(field, lambda item: _is_one(exp.Lower(this=_as_text(field, item)), operator, lowered))
-    if column.name in EXACT:
-        return _is_one(_column(column.name), operator, lowered)
-    if column.name not in folded or "" in lowered:
-        return _each(field, lambda item: _is_one(exp.Lower(this=item), operator, lowered))
-    plain = exp.column(folded_name(column.name))
-    if not column.is_list:
-        return _is_one(plain, operator, lowered)
-    if operator is Operator.LIKE:
-        return _each(field, lambda item: _is_one(exp.Lower(this=item), operator, lowered))
-    before = SEPARATOR if operator in {Operator.EQUALS, Operator.STARTS_WITH} else ""
-    behind = SEPARATOR if operator in {Operator.EQUALS, Operator.ENDS_WITH} else ""
-    found = [_compare(plain.copy(), Operator.CONTAINS, _literal(before + value + behind)) for value in lowered]
-    return _joined(exp.Or, found, exp.false())
+    if not field.path and field.column.name in EXACT:
+        return _is_one(_column(field.column.name), operator, lowered)
+    return _each(field, lambda item: _is_one(exp.Lower(this=_as_text(field, item)), operator, lowered))
 
 
-def _any_text(field: Field, patterns: Sequence[tuple[Operator, str]], folded: Collection[str]) -> exp.Expr:
+def _any_text(field: Field, patterns: Sequence[tuple[Operator, str]]) -> exp.Expr:
     regex = _literal("(?s)" + "|".join(_regex_for(operator, value.lower()) for operator, value in patterns))
-    if field.column.name in folded and not field.column.is_list and not field.path:
-        return exp.RegexpLike(this=exp.column(folded_name(field.column.name)), expression=regex)
-    return _each(
-        field, lambda item: exp.RegexpLike(this=exp.Lower(this=_as_text(field, item)), expression=regex.copy())
-    )
+    return _each(field, lambda item: exp.RegexpLike(this=exp.Lower(this=_as_text(field, item)), expression=regex))
 
 
 def _regex_for(operator: Operator, value: str) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from kubewitness.model.event import Action, ActorKind
+from kubewitness.query.fields import find_field
 from kubewitness.query.predicate import And, Compare, Exists, Flag, Not, Number, Operator, Or, Text
 
 if TYPE_CHECKING:
@@ -230,6 +231,38 @@ def needs(predicate: Predicate) -> Needs:
             return _FACTS.get(field.column.name, ANYTHING)
         case _:
             return ANYTHING
+
+
+def condition(need: Needs) -> Predicate:
+    """Holds of events that have what is needed."""
+    columns = {
+        "verb": need.verbs,
+        "resource": need.resources,
+        "subresource": need.subresources,
+        "actor_kind": need.actor_kinds,
+    }
+    parts = [_is_one_of(name, values) for name, values in columns.items() if values is not None]
+    if need.traits is not None:
+        parts.append(Or(tuple(map(_has, sorted(need.traits)))))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _is_one_of(name: str, values: frozenset[str]) -> Predicate:
+    field = find_field(name)
+    tests: list[Predicate] = [Text(field, Operator.EQUALS, value) for value in sorted(values - {ABSENT})]
+    if ABSENT in values:
+        tests.append(Not(Exists(field)))
+    return Or(tuple(tests))
+
+
+def _has(trait: Trait) -> Predicate:
+    match trait.kind:
+        case TraitKind.IMPERSONATED:
+            return Exists(find_field("impersonated_username"))
+        case TraitKind.CODE:
+            return Number(find_field("code"), float(trait.value))
+        case _:
+            return Text(find_field(trait.kind.value), Operator.EQUALS, trait.value)
 
 
 def _needs_of_value(column: str, value: str) -> Needs:

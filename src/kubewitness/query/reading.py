@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from kubewitness.decode.engine_shapes import decoded_sql, shape_query
+from kubewitness.decode.engine_shapes import Depth, decoded_sql, shape_query, sketched_sql
 from kubewitness.facts import floors
 from kubewitness.query.engine import DEFAULT_LINE_BYTES, with_floors
 from kubewitness.query.pruning import pruned
@@ -60,7 +60,7 @@ def reading_query(
     paths: Sequence[str],
     cluster: str | None = None,
     line_bytes: int = DEFAULT_LINE_BYTES,
-    heads_only: bool = False,
+    depth: Depth = Depth.WHOLE,
     above: Sequence[tuple[str, str]] = (),
 ) -> ReadingQuery:
     """The query `select` over the rows of plain files of one shape.
@@ -72,12 +72,14 @@ def reading_query(
         paths: plain files.
         cluster: name of the cluster for records that do not say.
         line_bytes: longest line.
-        heads_only: leave the columns of bodies null; only saves work where the engine cannot see for itself.
+        depth: how much to read. Heads leave the columns of bodies null, which only saves work where the engine cannot
+            see for itself. Of a sketch there is no `events`: `select` reads from `sketched`.
         above: further named queries between `events` and `select`, each of one row for one that it reads.
     """
-    query = shape_query(shape, heads_only=heads_only)
+    query = shape_query(shape, depth)
     asked = [*(sql for _, sql in above), select]
-    below = pruned((("records", query.records), ("decoded", decoded_sql()), *floors()), asked)
+    upper = (("sketched", sketched_sql()),) if depth is Depth.SKETCH else (("decoded", decoded_sql()), *floors())
+    below = pruned((("records", query.records), *upper), asked)
     named = (("lines", _LINES), *below, *above)
     parameters = {
         "paths": list(paths),

@@ -5,23 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.query.needs import ABSENT
-from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Text
+from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Text, fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kubewitness.query.needs import Needs
     from kubewitness.query.predicate import Predicate
 
 
-def weaken(predicate: Predicate, is_seen: Callable[[Predicate], bool]) -> Predicate:
+Bounds = tuple["Predicate", "Predicate"]
+"""Of a test: what holds only where it does, and what holds wherever it does."""
+
+
+def weaken(predicate: Predicate, bounds: Callable[[Predicate], Bounds]) -> Predicate:
     """A predicate that holds wherever this one does and asks only what can be seen; ALWAYS at worst.
 
     Args:
         predicate: the predicate.
-        is_seen: whether a test, which is no combination of others, can be carried out.
+        bounds: what can be seen of a test, which is no combination of others.
     """
-    return _bound(predicate, is_seen, is_upper=True)
+    return _bound(predicate, bounds, is_upper=True)
 
 
 def leaves_of(predicate: Predicate) -> Iterator[Predicate]:
@@ -36,24 +40,26 @@ def leaves_of(predicate: Predicate) -> Iterator[Predicate]:
             yield predicate
 
 
-def _bound(predicate: Predicate, is_seen: Callable[[Predicate], bool], *, is_upper: bool) -> Predicate:
+def _bound(predicate: Predicate, bounds: Callable[[Predicate], Bounds], *, is_upper: bool) -> Predicate:
     """What holds wherever the predicate does, or only where it does."""
     match predicate:
         case Not(item):
-            inner = _bound(item, is_seen, is_upper=not is_upper)
+            inner = _bound(item, bounds, is_upper=not is_upper)
             return ALWAYS if inner == NEVER else NEVER if inner == ALWAYS else Not(inner)
         case And(items):
-            bounds = [_bound(item, is_seen, is_upper=is_upper) for item in items]
-            if NEVER in bounds:
-                return NEVER
-            return And(tuple(bound for bound in bounds if bound != ALWAYS))
+            parts = dict.fromkeys(_bound(item, bounds, is_upper=is_upper) for item in items)
+            return NEVER if NEVER in parts else _joined(And, parts, ALWAYS)
         case Or(items):
-            bounds = [_bound(item, is_seen, is_upper=is_upper) for item in items]
-            if ALWAYS in bounds:
-                return ALWAYS
-            return Or(tuple(bound for bound in bounds if bound != NEVER))
+            parts = dict.fromkeys(_bound(item, bounds, is_upper=is_upper) for item in items)
+            return ALWAYS if ALWAYS in parts else _joined(Or, parts, NEVER)
         case _:
-            return predicate if is_seen(predicate) else ALWAYS if is_upper else NEVER
+            return bounds(predicate)[is_upper]
+
+
+def _joined(kind: type[And | Or], parts: Iterable[Predicate], empty: Predicate) -> Predicate:
+    """All of the parts, or any of them, less those that say nothing."""
+    telling = tuple(part for part in parts if part != empty)
+    return telling[0] if len(telling) == 1 else kind(telling)
 
 
 def without_known(predicate: Predicate, known: Needs) -> Predicate:
@@ -62,15 +68,9 @@ def without_known(predicate: Predicate, known: Needs) -> Predicate:
     return kept[0] if len(kept) == 1 else And(tuple(kept))
 
 
-def any_of(predicates: Iterable[Predicate]) -> Predicate:
-    """A predicate that is true where one of these is, without those that another one covers."""
-    parts = dict.fromkeys(frozenset(_parts(predicate)) for predicate in predicates)
-    # Fewer conditions cover more events.
-    smallest = [part for part in parts if not any(other < part for other in parts)]
-    if frozenset() in smallest:
-        return ALWAYS
-    order = {item: number for number, item in enumerate(dict.fromkeys(item for part in smallest for item in part))}
-    return Or(tuple(And(tuple(sorted(part, key=lambda item: order[item]))) for part in smallest))
+def without_seen(predicate: Predicate, is_seen: Callable[[Predicate], bool]) -> Predicate:
+    """What is left to ask of those for whom the weakened predicate holds: the parts that could not be seen."""
+    return And(tuple(part for part in _parts(predicate) if not all(map(is_seen, leaves_of(part)))))
 
 
 def _parts(predicate: Predicate) -> Iterator[Predicate]:
@@ -79,13 +79,19 @@ def _parts(predicate: Predicate) -> Iterator[Predicate]:
         case And(items):
             for item in items:
                 yield from _parts(item)
-        case Not(Or(items)):
+        case Not(Or(items)) if not _is_list(items):
             for item in items:
                 yield from _parts(Not(item))
         case Not(Not(item)):
             yield from _parts(item)
         case _:
             yield predicate
+
+
+def _is_list(items: Sequence[Predicate]) -> bool:
+    """Whether these are tests of one and the same text, such as a list of names: they are one test for the engine."""
+    fields = {field for item in items for field in fields_of(item)}
+    return len(items) > 1 and all(isinstance(item, Text) for item in items) and len(fields) == 1
 
 
 def _is_known(item: Predicate, known: Needs) -> bool:

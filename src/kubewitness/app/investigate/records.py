@@ -15,7 +15,7 @@ from kubewitness.app.evidence import Evidence
 from kubewitness.app.parts import read_rows
 from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.decode import read_canonical
-from kubewitness.decode.engine_shapes import EngineShape
+from kubewitness.decode.engine_shapes import Depth, EngineShape
 from kubewitness.facts import BODY_FACTS, macros
 from kubewitness.model.errors import UnreadableError, UsageError
 from kubewitness.model.ledger import Ledger, Origin
@@ -174,7 +174,7 @@ class _Looked:
             f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at,"  # noqa: S608 - of predicates
             f" coalesce({lower(self._where).sql('duckdb')}, FALSE) AS holds FROM events"
         )
-        target = Target("looked", select, heads_only=not needs_bodies, as_written=True)
+        target = Target("looked", select, depth=Depth.WHOLE if needs_bodies else Depth.HEADS, as_written=True)
         folder = Path(self._folder.name)
         read_sources(self.engine, self._logs.paths, target, folder, self.reading, cluster=self._logs.cluster)
         self.reading.demand_sources()

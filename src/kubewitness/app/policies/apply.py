@@ -19,7 +19,7 @@ from kubewitness.app.policies.lines import ApplyOptions
 from kubewitness.app.policies.pieces import DecodedRows, tasks
 from kubewitness.app.policies.writing import task_writer, worker_count
 from kubewitness.app.reading import Reading, Target, read_sources
-from kubewitness.decode.engine_shapes import EngineShape
+from kubewitness.decode.engine_shapes import Depth, EngineShape
 from kubewitness.facts import macros
 from kubewitness.model.errors import UsageError
 from kubewitness.policy.action import Action
@@ -178,7 +178,7 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
             engine.run(macros())
             engine.run(_CREATE)
             reading = Reading()
-            target = Target("acted", _SELECT, acted_floors(policy), heads_only=True, as_written=True)
+            target = Target("acted", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
             read_sources(engine, paths, target, Path(folder), reading)
             reading.demand_sources()
             ((lowered, more, other),) = engine.run(_COUNTS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.bulk import asked_floors, deciding_rule
@@ -171,7 +172,7 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[Record
                 + ")"
             )
             reading = Reading()
-            target = Target("recorded", select, asked_floors(), heads_only=True)
+            target = Target("recorded", select, asked_floors(), depth=Depth.HEADS)
             read_sources(engine, paths, target, Path(folder), reading)
             reading.demand_sources()
             found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))

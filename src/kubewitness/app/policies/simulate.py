@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.policies.sizes import measure
 from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level
 from kubewitness.policy.bulk import acted_floors
@@ -177,7 +178,7 @@ def simulate(policy: Policy, paths: Sequence[str], *, title: str = "") -> Simula
             engine.run(macros())
             engine.run(_CREATE)
             reading = Reading()
-            target = Target("simulated", _SELECT, acted_floors(policy), heads_only=True, as_written=True)
+            target = Target("simulated", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
             read_sources(engine, paths, target, Path(folder), reading)
             reading.demand_sources()
             _store_sizes(engine, *measure(reading, _actions(engine)))

@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 LIVE = "outcome IN (1, 2)"
 """Condition on rows that count: events, each once."""
 
-ROWS = {
-    Table.STAGED: "(SELECT rowid AS event, * FROM staged)",
-    Table.HEADS: "heads",
-    # The n-th row of candidates is of the event that the n-th row of candidate_rows names.
-    Table.CANDIDATES: "(SELECT candidate_rows.event, candidates.* FROM candidates"
-    " JOIN candidate_rows ON candidate_rows.rowid = candidates.rowid)",
-}
-"""Rows of each table, with the event that they are of."""
+
+def rows_of(table: Table, columns: str, where: str = "TRUE") -> str:
+    """Rows of events, with what is known of them: event, outcome, happened_at, request_key, and columns of the table.
+
+    Args:
+        table: candidates, or all events of its kinds.
+        columns: names of columns of the table, between commas; of kinds also what the sketch keeps.
+        where: condition on rows of the table.
+    """
+    if table is Table.CANDIDATES:
+        return f"(SELECT event, outcome, happened_at, request_key, {columns} FROM candidates WHERE {where})"  # noqa: S608
+    return (
+        f"(SELECT staged.rowid AS event, outcome, happened_at, request_key, {columns}"  # noqa: S608 - names of the plan
+        f" FROM staged JOIN (SELECT * EXCLUDE (event) FROM kinds WHERE {where}) AS kinds USING (kind))"
+    )
 
 
 def matched_rows(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str, Form]]) -> str:
@@ -37,10 +44,11 @@ def matched_rows(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str,
     """
     bit = rule.bit
     assert bit is not None  # noqa: S101 - only rules of single events come here
-    listed = "".join(f", {plan.kept(bit.table, *kept)} AS {name}" for name, kept in columns.items())
+    listed = ", ".join(f"{plan.kept(bit.table, *kept)} AS {name}" for name, kept in columns.items())
+    rows = rows_of(bit.table, listed or "NULL", mask_test([bit]))
     query = (
-        f"SELECT event, request_key, happened_at{listed} FROM {ROWS[bit.table]}"  # noqa: S608 - names of the plan
-        f" WHERE ({mask_test([bit])}) AND happened_at IS NOT NULL AND {LIVE}"
+        f"SELECT * EXCLUDE (outcome) FROM {rows}"  # noqa: S608 - names of the plan
+        f" WHERE happened_at IS NOT NULL AND {LIVE}"
     )
     for name, (_, form) in columns.items():
         if form is Form.EACH:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE, matched_rows
-from kubewitness.detect.plan import Form
+from kubewitness.detect.correlate.bases import LIVE, matched_rows, rows_of
+from kubewitness.detect.plan import Form, Table
 
 if TYPE_CHECKING:
     from kubewitness.detect.plan import Plan, PlannedRule
@@ -32,9 +32,10 @@ def unfinished_requests(plan: Plan, rule: PlannedRule) -> str:
     same = f"hash({', '.join(others)})" if others else "found.request_key"
     return f"""
 WITH base AS MATERIALIZED (
-    SELECT found.*, hash({alike}) AS alike, {same} AS same, staged.cluster_key, staged.begun_key, staged.actor_key
-    FROM ({matched_rows(plan, rule, columns | others)}) AS found JOIN staged ON staged.rowid = found.event
-    WHERE staged.begun_key IS NOT NULL
+    SELECT found.*, hash({alike}) AS alike, {same} AS same, known.cluster_key, known.begun_key, known.actor_key
+    FROM ({matched_rows(plan, rule, columns | others)}) AS found
+    JOIN {rows_of(Table.KINDS, "cluster_key, actor_key, begun_key")} AS known USING (event)
+    WHERE known.begun_key IS NOT NULL
 ),
 -- Few logs show beginnings: without any, nobody looks for ends.
 ended AS (
@@ -43,7 +44,7 @@ ended AS (
 ),
 latest AS (
     SELECT cluster_key, max(reached_s) AS ends_s
-    FROM (SELECT *, rowid AS event FROM staged) WHERE {LIVE} AND (SELECT count(*) FROM base) > 0
+    FROM {rows_of(Table.KINDS, "cluster_key, reached_s")} WHERE {LIVE} AND (SELECT count(*) FROM base) > 0
     GROUP BY cluster_key
 ),
 requests AS (
