@@ -1,7 +1,7 @@
 """Lists whose items have a name: by which fields items of the API's lists are told apart.
 
-Source: the tags `patchMergeKey` and `listMapKeys` of the Kubernetes API types. Lists that are not here are replaced as a
-whole.
+Source: the tags `patchMergeKey` and `listMapKeys` of the Kubernetes API types. Lists that are not here are replaced
+as a whole.
 """
 
 from __future__ import annotations
@@ -31,11 +31,7 @@ _BY_FIELD: dict[str, tuple[str, ...]] = {
     "hostIPs": ("ip",),
     "taints": ("key",),
 }
-_PORTS = (
-    ("containers", "containerPort"),
-    ("initContainers", "containerPort"),
-    ("ephemeralContainers", "containerPort"),
-)
+_CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _SETS = frozenset({"finalizers", "podCIDRs"})
 # In server-side apply these are replaced as a whole, or told apart by more than one field.
 _OF_APPLY: dict[str, tuple[str, ...] | None] = {
@@ -67,9 +63,8 @@ def keys_of(path: Path, *, applied: bool = False) -> tuple[str, ...] | None:
 
 
 def _keys_of_ports(path: Path, *, applied: bool) -> tuple[str, ...] | None:
-    for parent, key in _PORTS:
-        if path[-2:-1] == (parent,):
-            return (key, "protocol") if applied else (key,)
+    if path[-2:-1] and path[-2] in _CONTAINERS:
+        return ("containerPort", "protocol") if applied else ("containerPort",)
     if path == ("spec", "ports"):
         return ("port", "protocol") if applied else ("port",)
     return None

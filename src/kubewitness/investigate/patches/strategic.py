@@ -69,18 +69,15 @@ def _delete_values(result: dict[str, Any], key: str, values: Any) -> None:
 
 
 def _merged_list(target: Any, patch: list[Any], path: Path) -> list[Any]:
-    if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
-        return copy.deepcopy(
-            [item for item in patch if not (isinstance(item, dict) and item.get(_DIRECTIVE) == "replace")]
-        )
+    kept = [item for item in patch if not (isinstance(item, dict) and item.get(_DIRECTIVE) == "replace")]
+    if len(kept) < len(patch):
+        return copy.deepcopy(kept)
     before = target if isinstance(target, list) else []
     keys = keys_of(path)
     if is_set(path) and not keys:
         return [*before, *(item for item in patch if item not in before)]
     if keys is None or any(identity(item, keys) is None for item in (*before, *patch)):
-        return [
-            apply_strategic_patch(None, item, path) if isinstance(item, dict) else copy.deepcopy(item) for item in patch
-        ]
+        return [apply_strategic_patch(None, item, path) for item in patch]
     merged = {identity(item, keys): item for item in before}
     for item in patch:
         name = identity(item, keys)
@@ -103,14 +100,6 @@ def _sort(result: dict[str, Any], key: str, order: list[Any], path: Path) -> Non
     else:
         places = {repr(identity(item, keys)): place for place, item in enumerate(order)}
         names = [repr(identity(item, keys)) for item in items]
-    ordered = iter(
-        item
-        for _, item in sorted(
-            ((places[name], item) for name, item in zip(names, items, strict=True) if name in places), key=_place
-        )
-    )
+    wanted = [(places[name], item) for name, item in zip(names, items, strict=True) if name in places]
+    ordered = iter([item for _, item in sorted(wanted, key=lambda pair: pair[0])])
     result[key] = [next(ordered) if name in places else item for name, item in zip(names, items, strict=True)]
-
-
-def _place(pair: tuple[int, Any]) -> int:
-    return pair[0]
