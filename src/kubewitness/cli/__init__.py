@@ -20,6 +20,7 @@ COMMANDS = {
     "rbac": ("kubewitness.cli.rbac:rbac", "Write the least role for what somebody did; replay a role on a log."),
     "timeline": ("kubewitness.cli.timeline:timeline", "Put what was done and what was alarming on one axis."),
     "case": ("kubewitness.cli.case:app", "Keep what was found, with notes; hand it on as a page or as evidence."),
+    "object": ("kubewitness.cli.object:object_command", "Follow an object through its life, revision by revision."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

@@ -92,5 +92,15 @@ app.command(
     ),
 )
 app.command(COMMANDS["case"][0], name="case", help=COMMANDS["case"][1])
+app.command(
+    COMMANDS["object"][0],
+    name="object",
+    help=COMMANDS["object"][1],
+    help_epilogue=_examples(
+        "kubewitness object shop/deployment/web audit.log",
+        "kubewitness object clusterrole/admin logs/ --diff",
+        "kubewitness object shop/pod/web-0 logs/ --at 2026-11-17T09:00:00Z",
+    ),
+)
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])
