@@ -93,7 +93,10 @@ def object_story(logs: Logs, text: str, *, reveal: bool = False, with_noise: boo
 def _deletions(name: ObjectName) -> Predicate:
     """What may be behind the end of an object: deletions in its namespace, or of cluster-wide objects, and of that."""
     namespace = find_field("namespace")
-    place: Predicate = Text(namespace, Operator.EQUALS, name.namespace) if name.namespace else Not(Exists(namespace))
+    place: Predicate = Not(Exists(namespace))
+    if name.namespace:
+        its_namespace = And((_is("resource", "namespaces"), _is("name", name.namespace)))
+        place = Or((Text(namespace, Operator.EQUALS, name.namespace), its_namespace))
     its_own = And((_is("resource", name.resource), _is("verb", "deletecollection")))
     return Or((And((Or((_is("verb", "delete"), _is("verb", "deletecollection"))), place)), its_own))
 
