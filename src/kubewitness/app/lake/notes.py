@@ -70,12 +70,15 @@ CREATE OR REPLACE TABLE lengths (row BIGINT, bytes BIGINT)
 """
 _UNSURE = f"""
 -- One row per event that may say more than its columns, and how long its record is if it does not.
-SELECT staged.rowid AS row, {_length()} AS bytes
-FROM staged LEFT JOIN lengths ON lengths.row = staged.rowid
-WHERE
-    outcome IN (1, 2) AND staged.rowid >= $first AND staged.rowid < $end
-    AND (partial OR coalesce(lengths.bytes, event_bytes) IS DISTINCT FROM {_length()} + {_ESCAPES})
-ORDER BY staged.rowid
+SELECT row, bytes
+FROM (
+    SELECT staged.rowid AS row, partial, coalesce(lengths.bytes, event_bytes) AS true_bytes, {_length()} AS bytes,
+        {_ESCAPES} AS escapes
+    FROM staged LEFT JOIN lengths ON lengths.row = staged.rowid
+    WHERE outcome IN (1, 2) AND staged.rowid >= $first AND staged.rowid < $end
+)
+WHERE partial OR true_bytes IS DISTINCT FROM bytes + escapes
+ORDER BY row
 """  # noqa: S608 - names of our own columns
 _VALUES = f"""
 SELECT rowid AS row, {", ".join(f'"{name}"' for name in WRITTEN)} FROM staged WHERE rowid IN (SELECT unnest($rows))

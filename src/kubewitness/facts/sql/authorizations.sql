@@ -1,20 +1,35 @@
 -- One row per event: whether it was authorised, and by what.
 SELECT
     *,
-    kw_authorized_binding(kw_reason(annotations)) AS authorized_binding,
-    kw_authorized_role(kw_reason(annotations)) AS authorized_role,
-    kw_authorized_by(kw_reason(annotations), allowed, coalesce(impersonated_groups, groups)) AS authorized_by
+    kw_authorized_by(authorization_reason, authorized_binding, allowed, coalesce(impersonated_groups, groups)) AS authorized_by
 FROM (
     SELECT
         *,
-        CASE json_extract_string(annotations, '$."authorization.k8s.io/decision"')
-            WHEN 'allow' THEN TRUE
-            WHEN 'forbid' THEN FALSE
-            ELSE CASE
-                -- Without a decision only these codes prove that authorization was passed, or refused.
-                WHEN code BETWEEN 100 AND 399 OR code IN (404, 405, 409, 410, 415, 422) THEN TRUE
-                WHEN code IN (401, 403) THEN FALSE
-            END
-        END AS allowed
-    FROM requests
+        kw_authorized_binding(authorization_reason) AS authorized_binding,
+        kw_authorized_role(authorization_reason) AS authorized_role
+    FROM (
+        SELECT
+            *,
+            authorization_parts[2] AS authorization_reason,
+            CASE authorization_parts[1]
+                WHEN 'allow' THEN TRUE
+                WHEN 'forbid' THEN FALSE
+                ELSE CASE
+                    -- Without a decision only these codes prove that authorization was passed, or refused.
+                    WHEN code BETWEEN 100 AND 399 OR code IN (404, 405, 409, 410, 415, 422) THEN TRUE
+                    WHEN code IN (401, 403) THEN FALSE
+                END
+            END AS allowed
+        FROM (
+            -- Looked into once for both.
+            SELECT
+                *,
+                CASE
+                    WHEN annotations IS NOT NULL THEN json_extract_string(
+                        annotations, ['$."authorization.k8s.io/decision"', '$."authorization.k8s.io/reason"']
+                    )
+                END AS authorization_parts
+            FROM requests
+        )
+    )
 )

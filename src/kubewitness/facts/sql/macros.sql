@@ -275,10 +275,6 @@ CREATE OR REPLACE TEMP MACRO kw_texts(json_values) AS
 -- The value at a JSON path; null where there is none.
 CREATE OR REPLACE TEMP MACRO kw_json(body, path) AS json_extract(body, path);
 
--- Why authorization said what it said.
-CREATE OR REPLACE TEMP MACRO kw_reason(annotations) AS
-    json_extract_string(annotations, '$."authorization.k8s.io/reason"');
-
 -- The binding, or Azure role assignment, that a reason names.
 CREATE OR REPLACE TEMP MACRO kw_authorized_binding(reason) AS
     CASE
@@ -299,11 +295,11 @@ CREATE OR REPLACE TEMP MACRO kw_authorized_role(reason) AS
     END;
 
 -- What allowed it, for people. An empty reason with a decision is how the group system:masters looks.
-CREATE OR REPLACE TEMP MACRO kw_authorized_by(reason, allowed, groups) AS
+CREATE OR REPLACE TEMP MACRO kw_authorized_by(reason, binding, allowed, groups) AS
     CASE
         WHEN NOT allowed THEN NULL
-        WHEN starts_with(reason, 'RBAC: allowed by ') THEN kw_authorized_binding(reason)
-        WHEN contains(reason, 'Azure RBAC Role Assignment ') THEN 'Azure RBAC ' || kw_authorized_binding(reason)
+        WHEN starts_with(reason, 'RBAC: allowed by ') THEN binding
+        WHEN contains(reason, 'Azure RBAC Role Assignment ') THEN 'Azure RBAC ' || binding
         WHEN starts_with(reason, 'Access allowed by Azure RBAC') THEN 'Azure RBAC'
         WHEN reason = '' AND list_contains(groups, 'system:masters') THEN 'group system:masters'
         WHEN reason <> '' THEN reason
