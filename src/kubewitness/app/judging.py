@@ -14,10 +14,27 @@ from kubewitness.detect.duplicates import CREATE_DUPLICATES, MARK_DUPLICATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from kubewitness.detect.plan import Plan
+    from kubewitness.model.ledger import Ledger
     from kubewitness.query.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was read, where `staged` has only the events that matter.
+
+    Attributes:
+        ledger: what became of every record.
+        first_at: time of the first event (UTC, naive).
+        last_at: time of the last one.
+    """
+
+    ledger: Ledger
+    first_at: datetime | None
+    last_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +45,13 @@ class Judged:
         reading: where they are from.
         evidence: to read them again.
         unjudged: number of those that could not be read a second time.
+        totals: what was read; None when `staged` has a row for every record.
     """
 
     reading: Reading
     evidence: Evidence
     unjudged: int
+    totals: Totals | None = None
 
 
 def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, cluster: str | None) -> Judged:

@@ -15,6 +15,8 @@ from kubewitness.alert.redact import Redactor
 from kubewitness.app.baselines import known_before, load_baseline
 from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
 from kubewitness.app.judging import judge
+from kubewitness.app.lake.judging import judge_store
+from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.makers import find_makers
 from kubewitness.app.plans import plan_rules
 from kubewitness.detect.hits import found_by, grouped_sql, hits_steps, matched_sql
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kubewitness.app.evidence import Evidence
+    from kubewitness.app.judging import Judged, Totals
     from kubewitness.app.reading import Reading
     from kubewitness.detect.plan import Plan
     from kubewitness.model.alert import Maker
@@ -62,6 +65,7 @@ class ScanOptions:
         detailed: whether to say of every match what its event was about, not only of those of small logs.
         reveal: whether to show secrets.
         baseline: file of what is known already.
+        store: a store to read instead of paths; `cluster` is then the only one wanted.
         platform: name of the platform of all clusters; `auto` finds out, `none` is none that is known.
     """
 
@@ -75,6 +79,7 @@ class ScanOptions:
     reveal: bool = False
     platform: str = AUTO
     baseline: Path | None = None
+    store: str | None = None
 
 
 def scan(paths: Sequence[str], plan: Plan | None = None, options: ScanOptions | None = None) -> Report:
@@ -111,7 +116,7 @@ class _Scan:
         self._redactor = Redactor(reveal=options.reveal)
 
     def run(self, paths: Sequence[str], began: float) -> Report:
-        judged = judge(self._engine, self._plan, paths, self._folder, cluster=self._options.cluster)
+        judged = self._judge(paths)
         reading, evidence = judged.reading, judged.evidence
         clusters = find_clusters(self._engine, self._plan, evidence, self._options.platform)
         take_out(self._engine, self._plan, clusters, self._options.platform)
@@ -121,7 +126,7 @@ class _Scan:
         below = self._below()
         self._filter_hits(below)
         alerts, matches = self._collect(reading, evidence)
-        ledger, first_at, last_at = self._ledger(reading)
+        ledger, first_at, last_at = self._ledger(reading, judged.totals)
         return Report(
             ledger=ledger,
             alerts=order_alerts(alerts),
@@ -141,6 +146,13 @@ class _Scan:
                 until=self._options.until,
             ),
         )
+
+    def _judge(self, paths: Sequence[str]) -> Judged:
+        options = self._options
+        if options.store is None:
+            return judge(self._engine, self._plan, paths, self._folder, cluster=options.cluster)
+        snapshot = open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
+        return judge_store(self._engine, self._plan, snapshot, self._folder)
 
     def _find_hits(self) -> None:
         """Fill the table `hits`, without what can find nothing."""
@@ -228,7 +240,9 @@ class _Scan:
             makers.get(row["event"]),
         )
 
-    def _ledger(self, reading: Reading) -> tuple[Ledger, datetime | None, datetime | None]:
+    def _ledger(self, reading: Reading, totals: Totals | None) -> tuple[Ledger, datetime | None, datetime | None]:
+        if totals is not None:
+            return totals.ledger, totals.first_at, totals.last_at
         ((events, partial, duplicates, other, first_at, last_at),) = self._engine.run(
             """
             SELECT

@@ -77,7 +77,10 @@ def scan(
         str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")
     ] = None,
     until: Annotated[str | None, Parameter(help="Leave out events from this time on.")] = None,
-    cluster: Annotated[str | None, Parameter(help="Name of the cluster where the log does not say.")] = None,
+    cluster: Annotated[
+        str | None, Parameter(help="Name of the cluster where the log does not say; of a store, the only one wanted.")
+    ] = None,
+    store: Annotated[str | None, Parameter(help="Scan this store instead of logs.")] = None,
     format: Annotated[Format, Parameter(name=["--format", "-f"], help="How to print the report.")] = Format.TABLE,  # noqa: A002
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
     matches: Annotated[bool, Parameter(help="List every match of a rule with an event.", negative="")] = False,
@@ -96,7 +99,9 @@ def scan(
 
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
         raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness scan --help; a file of that name is ./-name")
-    if not paths:
+    if store is not None and paths:
+        raise UsageError("logs and a store", hint="name either; kubewitness ingest puts logs into a store")
+    if not paths and store is None:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
     plan = plan_rules(
         rules or [],
@@ -115,6 +120,7 @@ def scan(
         reveal=reveal,
         baseline=baseline,
         platform=platform.value,
+        store=store,
     )
     report = run(paths, plan, options)
     if output is None:

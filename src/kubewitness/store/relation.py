@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.model.event import FACTS
 from kubewitness.query.engine import with_floors
 from kubewitness.query.reading import ReadingQuery, events_query
-from kubewitness.store.table import GIVEN, STORED, facts_version
+from kubewitness.store.table import GIVEN, HAS_BODY, KIND, STORED, facts_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,10 +64,11 @@ def _derived(read: str, asked: Sequence[str]) -> str:
     words = set(_WORD.findall(text))
     given = ", ".join(f'"{column.name}"' for column in GIVEN)
     # A row of nulls that is never read gives each column its name and type.
-    decoded = f'SELECT {given}, "row" FROM (({_empty()}) UNION ALL BY NAME ({read}))'  # noqa: S608 - names of our own columns
+    rows = f"({_empty()}) UNION ALL BY NAME ({read})"
+    decoded = f'SELECT {given}, {HAS_BODY} AS has_body, {KIND} AS kind, "row" FROM ({rows})'  # noqa: S608 - our own columns
     facts = [column for column in FACTS if column.name in words or "*" in text]
     listed = ", ".join(f'"{column.name}"' for column in (*GIVEN, *facts))
-    return events_query(decoded, f'SELECT {listed}, "row" FROM events')  # noqa: S608 - same
+    return events_query(decoded, f'SELECT {listed}, has_body, kind, "row" FROM events')  # noqa: S608 - same
 
 
 def _empty() -> str:

@@ -7,7 +7,7 @@ import json
 from functools import cache
 from typing import Any
 
-from kubewitness.decode.engine_shapes import decoded_sql
+from kubewitness.decode.engine_shapes import KIND_COLUMNS, decoded_sql
 from kubewitness.facts import floors, macros
 from kubewitness.model.event import COLUMNS, FACTS, Column, Group
 
@@ -26,6 +26,11 @@ OWN = (
         "remainder", "JSON", None, Group.PROVENANCE,
         "What the record says beyond the columns, as a merge patch (RFC 7396) on what they say",
     ),
+    Column(
+        "kind", "BIGINT", None, Group.PROVENANCE,
+        "The same for events that differ only in what is their own: times, names, URIs, messages, bodies",
+    ),
+    Column("has_body", "BOOLEAN", None, Group.PROVENANCE, "Whether the record has a body, of request or answer"),
     Column("raw", "BLOB", None, Group.PROVENANCE, "The record as it was written, where no patch can say it"),
 )  # fmt: skip
 """Columns of a store beside those of the events table."""
@@ -33,10 +38,11 @@ OWN = (
 STORED = (*COLUMNS, *OWN)
 BY_STORED_NAME = {column.name: column for column in STORED}
 
-GIVEN = tuple(column for column in STORED if column not in FACTS)
+_MADE = {*FACTS, *(column for column in OWN if column.name in {"kind", "has_body"})}
+GIVEN = tuple(column for column in STORED if column not in _MADE)
 """Columns that are no facts: what facts can be derived from again, and where it is from."""
 
-SORTED_BY = ("resource", "subresource", "verb", "actor", "happened_at")
+SORTED_BY = ("resource", "subresource", "verb", "actor", "kind", "happened_at")
 """Order of the rows of a data file: who asks for one kind of thing reads few of its row groups."""
 
 STATISTICS = (
@@ -44,6 +50,28 @@ STATISTICS = (
     "source_key",
 )  # fmt: skip
 """Columns of which the log of the table knows least and greatest value in each data file."""
+
+HAS_BODY = "request_object IS NOT NULL OR response_object IS NOT NULL"
+"""Column `has_body`, as SQL over what the log said."""
+
+_LISTS = {column.name for column in STORED if column.is_list}
+KIND = "(hash({}) >> 1)::BIGINT".format(
+    ", ".join(
+        (
+            *(f"{name}::VARCHAR" if name in _LISTS else name for name in sorted(KIND_COLUMNS)),
+            "truncated",
+            "coalesce(contains(status_message, 'cannot impersonate'), FALSE)",
+            "contains(request_uri, 'dryRun=All')",
+            "regexp_matches(request_uri, '^[^?]*\\?(?:[^&]*&)*dryRun=All(?:&|$)')",
+            "CASE WHEN starts_with(verb, 'delete') THEN request_object ->> '$.dryRun' END",
+            "request_uri IS NULL",
+            "request_object IS NULL",
+            HAS_BODY,
+        )
+    )
+)
+"""Column `kind`, as SQL over what the log said. The hash may differ between files of different versions of the engine:
+then a kind is two."""
 
 _DELTA_TYPES = {
     "VARCHAR": "string",
@@ -75,7 +103,9 @@ def _delta_type(type_: str) -> Any:
 @cache
 def facts_version() -> str:
     """What tells facts of this program from those of another: a hash of how they are made."""
-    made = "\n".join((macros(), decoded_sql(), *(sql for _, sql in floors()), *(column.name for column in FACTS)))
+    made = "\n".join(
+        (macros(), decoded_sql(), *(sql for _, sql in floors()), *(column.name for column in STORED), KIND)
+    )
     return hashlib.sha256(made.encode()).hexdigest()[:8]
 
 

@@ -11,7 +11,7 @@ from kubewitness.app.reading import Reading, Target, read_sources
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.model.ledger import Ledger, Origin, Rejection
 from kubewitness.query.reading import OUTCOME
-from kubewitness.store.table import GIVEN
+from kubewitness.store.table import GIVEN, HAS_BODY, KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,8 +177,9 @@ def landed_query(order: str) -> str:
         order: SQL to sort them by.
     """
     columns = ", ".join(f'staged."{column.name}"' for column in READ)
+    own = "origins.day, origins.source, origins.line, origins.source_key, notes.remainder, notes.raw"
     return (
-        f"SELECT {columns}, origins.day, origins.source, origins.line, origins.source_key, notes.remainder, notes.raw"  # noqa: S608
+        f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind FROM (SELECT {columns}, {own}"  # noqa: S608 - our own columns
         " FROM staged JOIN origins ON origins.row = staged.rowid LEFT JOIN notes ON notes.row = staged.rowid"
-        f" ORDER BY {order}"
+        f") ORDER BY {order}"
     )

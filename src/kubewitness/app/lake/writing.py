@@ -35,9 +35,9 @@ _ACTOR = "coalesce(nullif(impersonated_username, ''), nullif(username, ''))"
 _HAPPENED = "coalesce(request_received_at, older_timestamp, stage_at, logged_at)"
 
 ORDER = ", ".join({"actor": _ACTOR, "happened_at": _HAPPENED}.get(name, name) for name in SORTED_BY)
-"""What events are sorted by, as SQL over columns that facts are made of."""
+"""What events are sorted by, as SQL over columns that facts are made of, and `kind`."""
 
-_WRITES_A_BODY = "coalesce(verb IN ('create', 'update', 'patch') AND (request_object IS NOT NULL OR response_object IS NOT NULL), FALSE)"
+_WRITES_A_BODY = "coalesce(verb IN ('create', 'update', 'patch'), FALSE) AND has_body"
 _OF_BODIES = BODY_FACTS - {
     "truncated",
     "dry_run",
