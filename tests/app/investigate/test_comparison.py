@@ -10,7 +10,7 @@ import pytest
 from tests.app.investigate.sent import resource
 
 from kubewitness.app.events import Logs
-from kubewitness.app.investigate.comparison import SideOptions, compare
+from kubewitness.app.investigate.comparison import SideOptions, compare, logs_at
 from kubewitness.cli.application import app
 from kubewitness.investigate.comparison import Aspect, Change, Comparison
 from kubewitness.model.errors import KubewitnessError
@@ -160,3 +160,11 @@ def test_wrong_use_is_said(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(KubewitnessError) as caught:
         _run(*words)
     assert message in str(caught.value)
+
+
+def test_a_store_has_no_differences_from_the_logs_that_were_put_into_it(tmp_path: Path, audit_log: AuditLog) -> None:
+    log, store = audit_log(*PODS), str(tmp_path / "store")
+    app(["ingest", log, "--store", store], exit_on_error=False, print_error=False, result_action="return_value")
+    options = Logs()
+    found = compare(SideOptions("A", logs_at(log, options)), SideOptions("B", logs_at(store, options)))
+    assert (found.before.total.events, found.differences) == (len(PODS), ())

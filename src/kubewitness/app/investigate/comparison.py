@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,12 @@ from kubewitness.app.events import Derived, Logs, open_events
 from kubewitness.investigate.comparison import AT, USUAL_RATIO, Aspect, Side, Tally, compare_sides
 from kubewitness.model.errors import UsageError
 from kubewitness.query.fields import find_field
-from kubewitness.query.predicate import ALWAYS, Operator, Text
+from kubewitness.query.lower import lower
+from kubewitness.query.predicate import And, Operator, Or, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kubewitness.app.events import Events
     from kubewitness.investigate.comparison import Comparison
     from kubewitness.query.predicate import Predicate
@@ -39,18 +42,18 @@ _DERIVED = (
 )
 _WHAT = "resource || CASE WHEN api_group <> '' THEN '.' || api_group ELSE '' END || coalesce('/' || subresource, '')"
 _VALUES = {
-    Aspect.PERMISSION: ("authorized_role || coalesce(' by ' || authorized_binding, '')", "events"),
-    Aspect.ACTOR: ("actor", "events"),
-    Aspect.REGISTRY: ("item", "(SELECT *, unnest(image_registries) AS item FROM events)"),
-    Aspect.ACTION: ("action", "events"),
-    Aspect.NETWORK: ("source_network", "events"),
-    Aspect.AGENT: ("user_agent_family", "events"),
-    Aspect.NAMESPACE: ("namespace", "events"),
-    Aspect.ACTOR_VERB: ("actor || ' ' || verb", "events"),
-    Aspect.DEED: (f"verb || ' ' || {_WHAT}", "events"),
-    Aspect.IMAGE: ("item", "(SELECT *, unnest(images) AS item FROM events)"),
-    Aspect.LEVEL: (f"{_WHAT} || '{AT}' || level", "events"),
-    Aspect.CLUSTER: ("cluster", "events"),
+    Aspect.PERMISSION: ("authorized_role || coalesce(' by ' || authorized_binding, '')", "side"),
+    Aspect.ACTOR: ("actor", "side"),
+    Aspect.REGISTRY: ("item", "(SELECT *, unnest(image_registries) AS item FROM side)"),
+    Aspect.ACTION: ("action", "side"),
+    Aspect.NETWORK: ("source_network", "side"),
+    Aspect.AGENT: ("user_agent_family", "side"),
+    Aspect.NAMESPACE: ("namespace", "side"),
+    Aspect.ACTOR_VERB: ("actor || ' ' || verb", "side"),
+    Aspect.DEED: (f"verb || ' ' || {_WHAT}", "side"),
+    Aspect.IMAGE: ("item", "(SELECT *, unnest(images) AS item FROM side)"),
+    Aspect.LEVEL: (f"{_WHAT} || '{AT}' || level", "side"),
+    Aspect.CLUSTER: ("cluster", "side"),
 }
 _TALLIES = """
 -- One row per value.
@@ -62,9 +65,9 @@ FROM {table} GROUP BY 1 HAVING value IS NOT NULL
 _TOTAL = """
 SELECT count(*) AS events, coalesce(sum(bytes), 0)::BIGINT AS bytes, min(happened_at) AS first_at,
     max(happened_at) AS last_at, count(DISTINCT actor) AS actors
-FROM events
+FROM side
 """
-_STAGES = "SELECT stage, count(*) AS events FROM events WHERE stage IS NOT NULL GROUP BY ALL"
+_STAGES = "SELECT stage, count(*) AS events FROM side WHERE stage IS NOT NULL GROUP BY ALL"
 _REDACTED_AS = {Aspect.AGENT: "user_agent", Aspect.NETWORK: "source_network"}
 
 
@@ -84,10 +87,15 @@ class SideOptions:
 
     @property
     def where(self) -> Predicate:
-        """What holds of its events."""
+        """What holds of its events, among those of its logs."""
         if self.cluster is None:
-            return ALWAYS
-        return Text(find_field("cluster"), Operator.LIKE, f"*{self.cluster}")
+            return self.logs.period
+        return And((Text(find_field("cluster"), Operator.LIKE, f"*{self.cluster}"), self.logs.period))
+
+    @property
+    def whole(self) -> Logs:
+        """Its logs at any time."""
+        return replace(self.logs, since=None, until=None)
 
 
 def logs_at(path: str, options: Logs) -> Logs:
@@ -118,23 +126,39 @@ def compare(before: SideOptions, after: SideOptions, *, ratio: float = USUAL_RAT
     if "-" in before.logs.paths and "-" in after.logs.paths:
         raise UsageError("standard input cannot be read twice", hint="name files")
     redactor = Redactor(reveal=reveal)
-    return compare_sides(_side(before, redactor), _side(after, redactor), ratio=ratio)
+    if before.whole == after.whole:
+        first, second = _sides(before.whole, [before, after], redactor)
+    else:
+        ((first,), (second,)) = (_sides(side.logs, [side], redactor) for side in (before, after))
+    return compare_sides(first, second, ratio=ratio)
 
 
-def _side(options: SideOptions, redactor: Redactor) -> Side:
-    with open_events(options.logs, _COLUMNS, options.where, _DERIVED) as events:
-        ((total),) = events.rows(_TOTAL)
-        ((has_bodies,),) = events.engine.run("SELECT coalesce(bool_or(has_body), FALSE) FROM events")
-        verbs = events.rows("SELECT DISTINCT verb FROM events WHERE verb IS NOT NULL")
-        return Side(
-            options.label,
-            Tally(**total),
-            {row["stage"]: row["events"] for row in events.rows(_STAGES)},
-            has_bodies,
-            frozenset(row["verb"] for row in verbs),
-            {aspect: _tallies(events, aspect, redactor) for aspect in Aspect},
-            events.ledger,
-        )
+def _sides(logs: Logs, sides: Sequence[SideOptions], redactor: Redactor) -> list[Side]:
+    """Sides that are of the same logs, out of one reading."""
+    member = [Derived(f"side_{number}", "BOOLEAN", _holds(side.where)) for number, side in enumerate(sides)]
+    where = Or(tuple(side.where for side in sides))
+    with open_events(logs, _COLUMNS, where, [*_DERIVED, *member]) as events:
+        return [_side(events, side.label, each.name, redactor) for side, each in zip(sides, member, strict=True)]
+
+
+def _holds(where: Predicate) -> str:
+    return f"coalesce({lower(where).sql('duckdb')}, FALSE)"
+
+
+def _side(events: Events, label: str, member: str, redactor: Redactor) -> Side:
+    events.engine.run(f"CREATE OR REPLACE VIEW side AS SELECT * FROM events WHERE {member}")  # noqa: S608 - our own name
+    ((total),) = events.rows(_TOTAL)
+    ((has_bodies,),) = events.engine.run("SELECT coalesce(bool_or(has_body), FALSE) FROM side")
+    verbs = events.rows("SELECT DISTINCT verb FROM side WHERE verb IS NOT NULL")
+    return Side(
+        label,
+        Tally(**total),
+        {row["stage"]: row["events"] for row in events.rows(_STAGES)},
+        has_bodies,
+        frozenset(row["verb"] for row in verbs),
+        {aspect: _tallies(events, aspect, redactor) for aspect in Aspect},
+        events.ledger,
+    )
 
 
 def _tallies(events: Events, aspect: Aspect, redactor: Redactor) -> dict[str, Tally]:

@@ -207,7 +207,7 @@ def _number(count: int) -> str:
 
 
 def _time(at: datetime | None) -> str:
-    return f"{at:%m-%d %H:%M:%S}" if at else ""
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 def _histogram(counts: Sequence[int]) -> str:

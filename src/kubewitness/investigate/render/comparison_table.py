@@ -93,7 +93,7 @@ def _sides(comparison: Comparison) -> Table:
 def _cells(tally: Tally | None) -> tuple[str, ...]:
     if tally is None:
         return ("", "", "", "")
-    times = (f"{at:%m-%d %H:%M:%S}" if at else "" for at in (tally.first_at, tally.last_at))
+    times = (f"{at:%Y-%m-%d %H:%M:%S}" if at else "" for at in (tally.first_at, tally.last_at))
     return (f"{tally.events:,}", f"{tally.actors:,}", *times)
 
 

@@ -155,7 +155,7 @@ def _print_denied(console: Console, found: Replayed) -> None:
             table.add_row(
                 visible(str(each.access)),
                 f"{each.count:,}",
-                f"{each.last_at:%m-%d %H:%M}" if each.last_at else "",
+                f"{each.last_at:%Y-%m-%d %H:%M}" if each.last_at else "",
                 visible(", ".join(each.names)),
                 visible((each.examples or ("",))[0]),
             )
@@ -178,7 +178,7 @@ def _print_steps(console: Console, found: Replayed) -> None:
     table = _table("WHEN (UTC)", "ALERT", "SEVERITY", "OUTCOME", "DENIED")
     for step in found.steps[:_MOST]:
         table.add_row(
-            f"{step.first_at:%m-%d %H:%M:%S}" if step.first_at else "",
+            f"{step.first_at:%Y-%m-%d %H:%M:%S}" if step.first_at else "",
             visible(step.title),
             step.severity,
             step.state.value,
