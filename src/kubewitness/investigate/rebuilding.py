@@ -297,6 +297,8 @@ def _notes_of_read(life: Life) -> tuple[str, ...]:
         return ()
     if life.revisions[-1].evidence is Evidence.NONE:
         return ("what the changes before it that are not recorded have made, and perhaps others",)
+    if life.revisions[-1].evidence is Evidence.REQUEST:
+        return ("what the server made of what was asked before it",)
     return ("changed before by a request that the log does not have",)
 
 

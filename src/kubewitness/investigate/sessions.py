@@ -71,8 +71,9 @@ SELECT
     count(*) FILTER (
         verb IN ('create', 'update', 'patch', 'delete', 'deletecollection')
         AND code < 300
-        -- Questions are asked by creating them.
+        -- Questions are asked by creating them, and so are streams.
         AND NOT coalesce(ends_with(resource, 'reviews'), FALSE)
+        AND coalesce(subresource, '') NOT IN ('exec', 'attach', 'portforward', 'proxy')
     ) AS changes,
     count(*) FILTER (ending = 'never') AS unended,
     count(*) FILTER (ending = 'open') AS still_open
