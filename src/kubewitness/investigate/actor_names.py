@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 _SHORT = re.compile(r"(?:sa:|serviceaccount:)?(?P<namespace>[a-z0-9*?][a-z0-9*?.-]*)/(?P<name>[a-z0-9*?][a-z0-9*?.-]*)")
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+OBJECT_ID = "user.extra.oid"
 _SHOWN = 5
 _SUBJECTS = ("actor", "username", "impersonated_username")
 _GROUPS = ("groups", "impersonated_groups")
@@ -45,8 +47,13 @@ def is_about(name: str, *, groups: bool = False) -> Predicate:
         groups: whether members of a group of that name count.
     """
     operator, text = (Operator.LIKE, name.replace("\\", "\\\\")) if is_pattern(name) else (Operator.EQUALS, name)
-    columns = (*_SUBJECTS, *(_GROUPS if groups else ()))
+    columns = (*_SUBJECTS, *(_GROUPS if groups else ()), *((OBJECT_ID,) if is_object_id(name) else ()))
     return Or(tuple(Text(find_field(column), operator, text, cased=True) for column in columns))
+
+
+def is_object_id(name: str) -> bool:
+    """Whether a name may be an object id of Entra, which stands beside a user's name."""
+    return _GUID.fullmatch(name) is not None
 
 
 def choose(name: str, known: Iterable[str]) -> str | None:

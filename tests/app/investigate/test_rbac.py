@@ -198,3 +198,24 @@ def test_a_replay_says_what_a_role_would_have_denied_stopped_and_what_it_never_n
     states = {step.rule_id: step.state for step in found.steps}
     assert StepState.STOPPED in states.values()
     assert any("no bindings" in remark for remark in found.remarks)
+
+
+def test_an_entra_user_is_found_by_the_object_id_and_what_azure_allowed_is_said(
+    observe: Callable[..., Observed],
+) -> None:
+    identity = "1c9d7a52-0f43-4e7b-8a55-6b3f0e1d2c47"
+    azure = resource(
+        "/api/v1/nodes", "list", user={"username": "ann@example.com", "extra": {"oid": [identity]}},
+        annotations={
+            "authorization.k8s.io/decision": "allow",
+            "authorization.k8s.io/reason": "Access allowed by Azure RBAC Role Assignment a1 of Role b2 to user c3",
+        },
+    )  # fmt: skip
+    seen = observe(identity, azure, resource("/api/v1/nodes"))
+    assert (seen.user, _texts(seen), seen.by_azure) == ("ann@example.com", ["list nodes"], 1)
+    assert any("Azure RBAC" in remark for remark in seen.remarks)
+
+
+def test_of_a_kubelet_it_is_said_that_no_role_decides_alone(observe: Callable[..., Observed]) -> None:
+    seen = observe("system:node:n1", resource("/api/v1/nodes/n1", user={"username": "system:node:n1"}))
+    assert any("node authorizer" in remark for remark in seen.remarks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.app.events import open_events
-from kubewitness.investigate.actor_names import UnknownActorError, choose, unknown
+from kubewitness.investigate.actor_names import UnknownActorError, choose, is_object_id, unknown
 from kubewitness.investigate.rbac.roles import SubjectKind
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ SELECT DISTINCT unnest([actor, username, impersonated_username]) AS name FROM ev
 _GROUPS = """
 -- One row per group that the events know.
 SELECT DISTINCT unnest(list_concat(groups, impersonated_groups)) AS name FROM events
+"""
+_OF_ID = """
+-- One row per user with this object id in Entra.
+SELECT DISTINCT username AS name FROM events
+WHERE username IS NOT NULL AND json_extract_string(user_extra, '$.oid[0]') = $id
 """
 _ALL = """
 -- One row per user or group, the most frequent first.
@@ -32,7 +37,8 @@ def meant(events: Events, logs: Logs, name: str, *, groups: bool = False) -> tup
     """Who is meant: whether it is a user or a group, and the full name.
 
     Args:
-        events: of the name, with actor, username and impersonated_username (and groups, impersonated_groups).
+        events: of the name, with actor, username, impersonated_username and user_extra (and groups,
+            impersonated_groups).
         logs: where the events are from, to look for similar names when it is none of them.
         name: as it was typed, a service account's short form made long.
         groups: whether it may be a group.
@@ -42,6 +48,8 @@ def meant(events: Events, logs: Logs, name: str, *, groups: bool = False) -> tup
     """
     users = [row["name"] for row in events.rows(_USERS) if row["name"]]
     if user := choose(name, users):
+        return SubjectKind.USER, user
+    if is_object_id(name) and (user := choose("*", [row["name"] for row in events.rows(_OF_ID, {"id": name})])):
         return SubjectKind.USER, user
     if groups and (group := choose(name, [row["name"] for row in events.rows(_GROUPS) if row["name"]])):
         return SubjectKind.GROUP, group

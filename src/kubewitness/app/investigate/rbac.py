@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "audit_id", "verb", "request_uri", "api_group", "api_version", "resource", "subresource", "namespace", "name",
     "username", "groups", "impersonated_username", "impersonated_groups", "impersonated_uid", "impersonated",
-    "authentication_metadata", "actor", "allowed", "succeeded", "code", "role_ref_kind", "role_ref",
-    "certificate_signer",
+    "authentication_metadata", "user_extra", "actor", "allowed", "succeeded", "code", "role_ref_kind", "role_ref",
+    "authorized_by", "certificate_signer",
 )  # fmt: skip
 _IS_OWN = {
     SubjectKind.USER: "actor = $name",
@@ -86,6 +86,11 @@ SELECT count(*) AS requests FROM (
     FROM whose WHERE is_own
     GROUP BY coalesce(audit_id, row::VARCHAR), happened_at
 ) WHERE NOT is_decided
+"""
+_BY_AZURE = """
+-- One row: requests that role assignments of Azure allowed.
+SELECT count(DISTINCT hash(coalesce(audit_id, row::VARCHAR), happened_at)) AS requests
+FROM whose WHERE is_own AND allowed AND starts_with(authorized_by, 'Azure')
 """
 _HELD = """
 -- One row per group that the requests were authorised with.
@@ -177,6 +182,7 @@ def _observe(events: Events, logs: Logs, name: str) -> Observed:
         subject = Subject(SubjectKind.SERVICE_ACCOUNT, account[1], account[0])
     groups = {row["name"] for row in events.rows(_HELD) if row["name"]}
     ((undecided,),) = events.engine.run(_UNDECIDED)
+    ((by_azure,),) = events.engine.run(_BY_AZURE)
     return Observed(
         subject,
         full,
@@ -184,6 +190,7 @@ def _observe(events: Events, logs: Logs, name: str) -> Observed:
         tuple(joined(use for allowed, use in uses if allowed)),
         tuple(joined(use for allowed, use in uses if not allowed and use.inferred is None)),
         undecided,
+        by_azure,
         min((row["first_at"] for row in rows if row["first_at"]), default=None),
         max((row["last_at"] for row in rows if row["last_at"]), default=None),
         events.ledger,
@@ -269,6 +276,8 @@ def _remarks(
     for role in manifests.roles:
         if role.is_aggregated:
             yield f"ClusterRole {role.name} is aggregated: of what the cluster gathers, only rules in the file count"
-    if attack and (reason := why_no_alerts(logs)):
+    if attack and observed.subject.kind is SubjectKind.GROUP:
+        yield "attack steps are told of one actor, not of a group"
+    elif attack and (reason := why_no_alerts(logs)):
         yield reason
     yield "what every user may counts as allowed; what other roles of the actor allow does not"

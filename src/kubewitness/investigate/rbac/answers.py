@@ -27,6 +27,7 @@ class Observed:
         allowed: accesses that were allowed, also inferred ones.
         denied: accesses that were denied.
         undecided: number of requests of which the log does not say.
+        by_azure: number of requests that role assignments of Azure allowed.
         first_at: time of their first request (UTC, naive).
         last_at: time of their last one.
         ledger: what became of every record.
@@ -38,6 +39,7 @@ class Observed:
     allowed: tuple[Use, ...]
     denied: tuple[Use, ...]
     undecided: int
+    by_azure: int
     first_at: datetime | None
     last_at: datetime | None
     ledger: Ledger
@@ -50,6 +52,12 @@ class Observed:
             found.append(
                 "some requests had the group system:masters, which RBAC does not limit: no role can take that away"
             )
+        if self.user.startswith("system:node:"):
+            found.append(
+                "kubelets are allowed by the node authorizer, which looks at what runs on the node; no role says that"
+            )
+        if self.by_azure:
+            found.append(f"{self.by_azure:,} requests were allowed by Azure RBAC: a role here does not take that away")
         verbs = {use.access.verb for use in self.allowed if use.access.is_for_resource}
         if not verbs & {"get", "list", "watch"}:
             found.append(
