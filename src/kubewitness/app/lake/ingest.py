@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +24,14 @@ from kubewitness.store.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from kubewitness.sources import Source
     from kubewitness.store.files import DataFile
     from kubewitness.store.positions import Position
 
-_BATCH_BYTES = 160 << 20
+_BATCH_BYTES = 100 << 20
+_MEMORY_LIMIT = "1500MB"
 _BATCH_PIECES = 500
 _TRIES = 50
 _KEPT_REJECTIONS = 1000
@@ -182,18 +185,30 @@ class _Ingest:
         return found
 
     def _pass(self, sources: Sequence[Source]) -> None:
+        # What comes next is copied while the engine works on what came before.
+        with ThreadPoolExecutor(1) as pool:
+            pending: Future[None] | None = None
+            for batch in self._batches(sources):
+                if pending:
+                    pending.result()
+                pending = pool.submit(self._keep, batch)
+            if pending:
+                pending.result()
+
+    def _batches(self, sources: Sequence[Source]) -> Iterator[list[Piece]]:
+        """Pieces of one cluster, as many as are read at a time."""
         batch: list[Piece] = []
         for piece in self._pieces(sources):
             if batch and batch[0].position.cluster != piece.position.cluster:
-                self._keep(batch)
+                yield batch
                 batch = []
             batch.append(piece)
             self._positions[piece.position.key] = piece.position
             if sum(each.size for each in batch) >= _BATCH_BYTES or len(batch) >= _BATCH_PIECES:
-                self._keep(batch)
+                yield batch
                 batch = []
         if batch:
-            self._keep(batch)
+            yield batch
 
     def _pieces(self, sources: Sequence[Source]) -> Iterator[Piece]:
         for source in sources:
@@ -209,7 +224,7 @@ class _Ingest:
     def _keep(self, pieces: Sequence[Piece]) -> None:
         """Read pieces, write what is new, commit it with the positions after them."""
         with tempfile.TemporaryDirectory(prefix="batch-", dir=self._folder) as name:
-            engine = Engine(Path(name))
+            engine = Engine(Path(name), memory_limit=_MEMORY_LIMIT)
             try:
                 engine.run(macros())
                 landing = land(engine, pieces, Path(name))
@@ -285,4 +300,6 @@ class _Batch:
         partitions = landing.engine.run(
             "SELECT DISTINCT origins.day, staged.cluster FROM origins JOIN staged ON staged.rowid = origins.row"
         )
-        return write_files(landing.engine, landed_query(ORDER), partitions, place=self._place, folder=self._folder)
+        return write_files(
+            landing.engine, landed_query(landing, ORDER), partitions, place=self._place, folder=self._folder
+        )

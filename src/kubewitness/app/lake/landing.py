@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.reading import Reading, Target, read_sources
@@ -61,6 +63,7 @@ _CREATE_NOTES = """
 -- One row per row whose record says more than its columns.
 CREATE OR REPLACE TABLE notes (row BIGINT, remainder JSON, raw BLOB)
 """
+_FEW_PLACES = 20
 _LEDGER = """
 SELECT
     count(*) FILTER (outcome = 1 AND NOT is_duplicate),
@@ -170,16 +173,57 @@ def _store_places(landing: Landing) -> None:
     )
 
 
-def landed_query(order: str) -> str:
+def landed_query(landing: Landing, order: str) -> str:
     """Query for the events of a landing that count, in the columns that facts are made of.
 
     Args:
+        landing: settled.
         order: SQL to sort them by.
     """
     columns = ", ".join(f'staged."{column.name}"' for column in READ)
-    own = "origins.day, origins.source, origins.line, origins.source_key, notes.remainder, notes.raw"
+    has_notes = bool(landing.engine.run("SELECT 1 FROM notes LIMIT 1"))
+    notes = " LEFT JOIN notes ON notes.row = staged.rowid" if has_notes else ""
+    said = "notes.remainder, notes.raw" if has_notes else "NULL::JSON AS remainder, NULL::BLOB AS raw"
+    origins, rows = _origins(landing)
     return (
-        f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind FROM (SELECT {columns}, {own}"  # noqa: S608 - our own columns
-        " FROM staged JOIN origins ON origins.row = staged.rowid LEFT JOIN notes ON notes.row = staged.rowid"
-        f") ORDER BY {order}"
+        f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind FROM (SELECT {columns}, {origins}, {said}"  # noqa: S608 - our own columns
+        f" FROM {rows}{notes}) ORDER BY {order}"
     )
+
+
+def _origins(landing: Landing) -> tuple[str, str]:
+    """SQL for where a row is from, and for the rows that count.
+
+    Where all rows follow each other in few sources it is a sum; else a table says it, and joins are dear for wide rows.
+    """
+    engine = landing.engine
+    places = engine.run(
+        "SELECT first_row, to_line + pieces.first_line - 1, pieces.name, pieces.source_key"
+        " FROM places JOIN pieces ON pieces.id = places.source_id ORDER BY first_row"
+    )
+    is_simple = 0 < len(places) <= _FEW_PLACES and not engine.run(
+        "SELECT 1 FROM staged WHERE source_id IS NOT NULL AND outcome IN (1, 2) LIMIT 1"
+    )
+    if not is_simple or engine.run("SELECT 1 FROM duplicates LIMIT 1"):
+        origins = "origins.day, origins.source, origins.line, origins.source_key"
+        return origins, "staged JOIN origins ON origins.row = staged.rowid"
+    starts = [first for first, *_ in places[1:]]
+    line, source, key = (
+        "CASE {} ELSE {} END".format(
+            " ".join(f"WHEN staged.rowid < {start} THEN {value}" for start, value in zip(starts, values, strict=False)),
+            values[-1],
+        )
+        if starts
+        else values[0]
+        for values in (
+            [f"staged.rowid + {int(to_line)}" for _, to_line, _, _ in places],
+            [_quoted(name) for _, _, name, _ in places],
+            [_quoted(key) for _, _, _, key in places],
+        )
+    )
+    origins = f"staged.happened_at::DATE AS day, {source} AS source, {line} AS line, {key} AS source_key"
+    return origins, "(SELECT rowid, * FROM staged WHERE outcome IN (1, 2)) AS staged"
+
+
+def _quoted(text: str) -> str:
+    return exp.Literal.string(text).sql("duckdb")

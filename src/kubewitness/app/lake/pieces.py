@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PIECE_BYTES = 128 << 20
+PIECE_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 64 << 10
 _FIRST_LINE_BYTES = 1 << 20
