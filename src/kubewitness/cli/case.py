@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from kubewitness.cli import EXIT_MET
-from kubewitness.cli.investigation import write
 from kubewitness.cli.logs import PATHS_HELP, LogOptions
+from kubewitness.cli.writing import write
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:

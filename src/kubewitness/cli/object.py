@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.investigation import warn, write
-from kubewitness.cli.logs import PATHS_HELP, LogOptions, moment
+from kubewitness.cli.logs import PATHS_HELP, LogOptions, moment, warn_of
+from kubewitness.cli.writing import write
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,7 +53,7 @@ def object_command(
     logs = options.logs(paths, example=_EXAMPLE)
     when = moment(at)
     story = object_story(logs, name, reveal=reveal, with_noise=managed_fields)
-    warn(story.ledger)
+    warn_of(story.ledger)
     if when is not None:
         write(output, lambda out: _write_at(story, when, out))
     elif format is ObjectFormat.JSON:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from kubewitness.cli.investigation import write
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
+from kubewitness.cli.writing import write
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:

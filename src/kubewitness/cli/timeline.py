@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
-from kubewitness.cli.investigation import warn, write
-from kubewitness.cli.logs import PATHS_HELP, LogOptions
+from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
+from kubewitness.cli.writing import write
 from kubewitness.investigate.sessions import IDLE_S
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import UsageError
@@ -77,7 +77,7 @@ def timeline(
         reveal=reveal,
     )
     found = run(options.logs(paths, example=_EXAMPLE), question)
-    warn(found.ledger)
+    warn_of(found.ledger)
     write(output, lambda out: _render(found, format, out, unfold=events, most=most))
     return 0
 

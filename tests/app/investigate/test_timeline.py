@@ -11,7 +11,9 @@ import pytest
 from tests.app.investigate.conftest import at
 
 from kubewitness.app.events import Logs
+from kubewitness.app.investigate.objects import object_story
 from kubewitness.app.investigate.timeline import Question, timeline
+from kubewitness.app.lake.ingest import ingest
 from kubewitness.investigate.actions import Action
 from kubewitness.investigate.render.timeline_fields import write_json, write_ndjson
 from kubewitness.investigate.render.timeline_page import write_page
@@ -230,3 +232,18 @@ def test_secrets_are_redacted_unless_they_are_asked_for(log_of: Written) -> None
     log = log_of([event])
     assert "Hunter2" not in _texts(timeline(Logs((log,)), Question(alerts=False)))[0]
     assert "Hunter2" in _texts(timeline(Logs((log,)), Question(alerts=False, reveal=True)))[0]
+
+
+def test_a_store_tells_the_same_story_as_the_logs_it_was_made_of(tmp_path: Path, attack: Timeline) -> None:
+    store = str(tmp_path / "store")
+    ingest(ATTACK.paths, store)
+    found = timeline(Logs(store=store), Question(source=ATTACKER))
+    assert _texts(found) == _texts(attack)
+    assert _alerts(found) == _alerts(attack)
+    assert [session.requests for session in found.sessions] == [session.requests for session in attack.sessions]
+    binding = "clusterrolebinding/aks-node-metrics"
+    ((mine), (its)) = (object_story(logs, binding).lives for logs in (ATTACK, Logs(store=store)))
+    assert [life.state for life in mine] == [life.state for life in its]
+    assert [life.deletion and life.deletion.gone_at for life in mine] == [
+        life.deletion and life.deletion.gone_at for life in its
+    ]

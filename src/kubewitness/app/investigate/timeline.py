@@ -161,7 +161,12 @@ def _alerts(logs: Logs, question: Question, plan: Plan | None, remarks: list[str
         return []
     least = Severity.INFORMATIONAL if question.rule else question.min_severity
     options = ScanOptions(
-        min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster, reveal=question.reveal
+        min_severity=least,
+        since=logs.since,
+        until=logs.until,
+        cluster=logs.cluster,
+        reveal=question.reveal,
+        store=logs.store,
     )
     found = scan(logs.paths, plan, options).alerts
     return [alert for alert in found if question.rule in {None, alert.rule_id}]

@@ -1,4 +1,4 @@
-"""What the commands of an investigation have in common: where to write, and what could not be read."""
+"""Where the commands of an investigation write."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from kubewitness.model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from kubewitness.model.ledger import Ledger
-
-
-def warn(ledger: Ledger) -> None:
-    """Say on standard error which sources could not be read."""
-    for item in ledger.unreadable:
-        print(f"warning: {item.origin}: {item.reason}", file=sys.stderr)  # noqa: T201 - this is the front end
 
 
 def write(output: Path | None, render: Callable[[TextIO], None]) -> None:
