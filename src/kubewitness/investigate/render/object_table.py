@@ -311,6 +311,9 @@ def _print_blame(console: Console, life: Life, show: Show) -> None:
 
 
 def _print_hanging(console: Console, lead: Text, text: Text) -> None:
+    if lead.cell_len > _LEAD or not lead.plain.endswith(" "):
+        console.print(lead, no_wrap=True, overflow="ignore", crop=False)
+        lead = Text(" " * _LEAD)
     for index, line in enumerate(text.wrap(console, max(console.width - _LEAD, 20), overflow="fold")):
         line.rstrip()
         before = lead if index == 0 else Text(" " * _LEAD)
