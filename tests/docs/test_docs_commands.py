@@ -24,7 +24,9 @@ def _commands(page: Path) -> list[tuple[str, ...]]:
         if language not in {"sh", "text", "yaml"}:
             continue
         for line in block.replace("\\\n", " ").splitlines():
-            command = re.search(r"^(?:\$ |\s*- run: |[^#']*\| )?(kubewitness (?:scan|rules|timeline|object)\b.*)$", line)
+            command = re.search(
+                r"^(?:\$ |\s*- run: |[^#']*\| )?(kubewitness (?:scan|rules|timeline|object)\b.*)$", line
+            )
             if command is not None:
                 words = shlex.split(command[1])[1:]
                 end = next((index for index, word in enumerate(words) if word in ENDS), len(words))
