@@ -279,6 +279,8 @@ def _read_store(
     *,
     is_copied: bool,
 ) -> Events:
+    # Each query over the view would else read again what stands at the end of each file.
+    engine.run("SET parquet_metadata_cache = true")
     row = '"row"' if snapshot.has_facts else "row_number() OVER ()"
     everything = ", ".join(f'"{column.name}"' for column in COLUMNS)
     holds = lower(condition).sql("duckdb")

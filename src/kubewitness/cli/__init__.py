@@ -21,6 +21,7 @@ COMMANDS = {
     "timeline": ("kubewitness.cli.timeline:timeline", "Put what was done and what was alarming on one axis."),
     "case": ("kubewitness.cli.case:app", "Keep what was found, with notes; hand it on as a page or as evidence."),
     "object": ("kubewitness.cli.object:object_command", "Follow an object through its life, revision by revision."),
+    "facets": ("kubewitness.cli.facets:facets", "Show what values the fields of events have."),
     "coverage": ("kubewitness.cli.coverage:coverage", "Say what a log could not have shown."),
     "policy": ("kubewitness.cli.policy:app", "Evaluate, explain and apply audit policies."),
 }

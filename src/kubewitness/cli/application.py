@@ -102,5 +102,6 @@ app.command(
         "kubewitness object shop/pod/web-0 logs/ --at 2026-11-17T09:00:00Z",
     ),
 )
+app.command(COMMANDS["facets"][0], name="facets", help=COMMANDS["facets"][1])
 app.command(COMMANDS["coverage"][0], name="coverage", help=COMMANDS["coverage"][1])
 app.command(COMMANDS["policy"][0], name="policy", help=COMMANDS["policy"][1])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 _READ = (
     'SELECT *, ((file_index + {first})::BIGINT << 40) | file_row_number AS "row"'
-    " FROM read_parquet({paths}, hive_partitioning = false, union_by_name = true)"
+    " FROM read_parquet({paths}, hive_partitioning = false, union_by_name = {unlike})"
 )
 
 
@@ -48,11 +48,14 @@ def stored_query(
     found = []
     if current:
         parameters["current_paths"] = current
-        found.append(_READ.format(paths="$current_paths", first=0))
+        found.append(_READ.format(paths="$current_paths", first=0, unlike="false"))
     if older:
         parameters["older_paths"] = older
         found.append(
-            _derived(_READ.format(paths="$older_paths", first=len(current)), [*(sql for _, sql in above), select])
+            _derived(
+                _READ.format(paths="$older_paths", first=len(current), unlike="true"),
+                [*(sql for _, sql in above), select],
+            )
         )
     events = " UNION ALL BY NAME ".join(f"({sql})" for sql in found) or _empty()
     return ReadingQuery(with_floors((("events", events), *above), select), parameters)
