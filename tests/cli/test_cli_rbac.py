@@ -58,3 +58,16 @@ def test_wrong_use_is_said_with_a_hint(words: tuple[str, ...], message: str) -> 
         _run(*words)
     assert message in str(caught.value)
     assert "hint:" in str(caught.value)
+
+
+def test_the_least_role_of_before_the_attack_stops_most_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = tmp_path / "before.yaml"
+    _run("shop/ci-deployer", LOG, "--until", "2026-11-17T08:40:00Z", "--no-default-roles", "-o", str(role))
+    capsys.readouterr()
+    _run("shop/ci-deployer", LOG, "--replay", str(role), "--format", "json")
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    serious = [step for step in steps if step["severity"] in {"high", "critical"}]
+    assert len(serious) >= 8
+    assert {step["state"] for step in serious} == {"stopped"}

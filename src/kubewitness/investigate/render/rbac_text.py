@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 110
 _MOST = 40
+_LONGEST_PLACE = 27
 
 
 def proposal_fields(observed: Observed, proposal: Proposal) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def _print_denied(console: Console, found: Replayed) -> None:
                 f"{each.count:,}",
                 f"{each.last_at:%Y-%m-%d %H:%M}" if each.last_at else "",
                 visible(", ".join(each.names)),
-                visible((each.examples or ("",))[0]),
+                _tail((each.examples or ("",))[0]),
             )
         console.print(table)
         _more(console, len(found.denied))
@@ -166,6 +167,11 @@ def _print_denied(console: Console, found: Replayed) -> None:
         for use in found.gained[:_MOST]:
             console.print(visible(f"  {use.access} ({use.count:,})"))
         _more(console, len(found.gained))
+
+
+def _tail(place: str) -> str:
+    """The end of a place, which tells more than its beginning."""
+    return visible(place if len(place) <= _LONGEST_PLACE else f"...{place[-_LONGEST_PLACE:]}")
 
 
 def _print_steps(console: Console, found: Replayed) -> None:
