@@ -71,7 +71,12 @@ def split_sessions(events: Events, *, idle_s: float = IDLE_S) -> tuple[Session, 
 
 
 def requests_of(
-    events: Events, redactor: Redactor, sql: str = SESSION_REQUESTS, parameters: Mapping[str, Any] | None = None
+    events: Events,
+    redactor: Redactor,
+    sql: str = SESSION_REQUESTS,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    again: Sequence[str] = (),
 ) -> list[Request]:
     """Requests that a query over `requests` gives, in its order, redacted, with the places of their records.
 
@@ -80,9 +85,14 @@ def requests_of(
         redactor: what decides what is shown.
         sql: a query that gives all columns of `requests`, and `session` where sessions are wanted.
         parameters: of the query.
+        again: columns that the query does not give, to be read again of the last record of each request; of a store
+            nothing is read again.
     """
     rows = events.rows(sql, parameters)
     origins = _origins(events, rows)
+    if again and events.evidence is not None:
+        known = events.evidence.events([row["rows"][-1] for row in rows], again)
+        rows = [row | known.get(row["rows"][-1], {}) for row in rows]
     return [
         Request.of(
             row,

@@ -33,8 +33,9 @@ MOST_REQUESTS = 50_000
 
 _SHOWN = (
     "resource", "subresource", "namespace", "name", "api_group", "user_agent", "exec_command", "impersonated_username",
-    "status_message", "authorized_by",
 )  # fmt: skip
+_AGAIN = ("authorized_by",)
+"""Dear to make of all events, so they are read again for those that are shown; a store has them at hand."""
 
 _FIRST_REQUESTS = """
 SELECT requests.*, coalesce(session, 0) AS session
@@ -123,13 +124,15 @@ def timeline(logs: Logs, question: Question) -> Timeline:
     alerts = _alerts(logs, question, plan, remarks)
     if question.rule and alerts:
         where = And((where, _about(alerts)))
-    with open_events(logs, (*COLUMNS, *_SHOWN), where) as events:
-        pair_requests(events, _SHOWN, where)
+    columns = _SHOWN if logs.store is None else (*_SHOWN, *_AGAIN)
+    with open_events(logs, (*COLUMNS, *columns), where) as events:
+        pair_requests(events, columns, where)
         if question.rule:
             _keep_alarming(events, alerts)
         sessions = split_sessions(events, idle_s=question.idle_s)
         ((count, first_at, last_at),) = events.engine.run(_SPAN)
-        requests = requests_of(events, Redactor(reveal=question.reveal), _FIRST_REQUESTS, {"most": MOST_REQUESTS})
+        redactor = Redactor(reveal=question.reveal)
+        requests = requests_of(events, redactor, _FIRST_REQUESTS, {"most": MOST_REQUESTS}, again=_AGAIN)
         remarks += _remarks(count)
         return Timeline(
             subject=question.subject,
