@@ -33,7 +33,7 @@ class RbacFormat(StrEnum):
 def rbac(
     name: Annotated[
         str,
-        Parameter(help="User, group, or service account (namespace/name); wildcards where only one is meant."),
+        Parameter(help="User, service account (namespace/name), or group (group:name); wildcards where one is meant."),
     ],
     /,
     *paths: Annotated[str, Parameter(help=PATHS_HELP, allow_leading_hyphen=True)],

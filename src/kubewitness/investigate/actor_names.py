@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHORT = re.compile(r"(?:sa:|serviceaccount:)?(?P<namespace>[a-z0-9*?][a-z0-9*?.-]*)/(?P<name>[a-z0-9*?][a-z0-9*?.-]*)")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GROUP = "group:"
 OBJECT_ID = "user.extra.oid"
 _SHOWN = 5
 _SUBJECTS = ("actor", "username", "impersonated_username")
@@ -34,6 +35,11 @@ def user_name(text: str) -> str:
     return f"system:serviceaccount:{short['namespace']}:{short['name']}" if short else text
 
 
+def group_name(text: str) -> str | None:
+    """The group that `group:name` means; None where it does not say that it is a group."""
+    return text.removeprefix(_GROUP) if text.startswith(_GROUP) else None
+
+
 def is_pattern(name: str) -> bool:
     """Whether a name has wildcards."""
     return "*" in name or "?" in name
@@ -46,6 +52,7 @@ def is_about(name: str, *, groups: bool = False) -> Predicate:
         name: as `user_name` gives it.
         groups: whether members of a group of that name count.
     """
+    name = (group_name(name) or name) if groups else name
     operator, text = (Operator.LIKE, name.replace("\\", "\\\\")) if is_pattern(name) else (Operator.EQUALS, name)
     columns = (*_SUBJECTS, *(_GROUPS if groups else ()), *((OBJECT_ID,) if is_object_id(name) else ()))
     return Or(tuple(Text(find_field(column), operator, text, cased=True) for column in columns))

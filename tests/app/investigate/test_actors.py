@@ -176,3 +176,11 @@ def test_a_report_has_the_alerts_about_the_actor(audit_log: AuditLog) -> None:
     report = profile_actor(Logs((log,)), "shop/web")
     assert report.alerts
     assert {alert.actor for alert in report.alerts} == {WEB["username"]}
+
+
+def test_a_store_says_the_same_of_an_actor_as_its_logs(audit_log: AuditLog, tmp_path: Path) -> None:
+    log, store = audit_log(resource("/api/v1/secrets", "list", user=WEB, userAgent="curl/8")), str(tmp_path / "store")
+    app(["ingest", log, "--store", store], exit_on_error=False, print_error=False, result_action="return_value")
+    from_log, from_store = (profile_actor(logs, "shop/web") for logs in (Logs((log,)), Logs(store=store)))
+    assert from_store.profile == from_log.profile
+    assert [alert.rule_id for alert in from_store.alerts] == [alert.rule_id for alert in from_log.alerts] != []

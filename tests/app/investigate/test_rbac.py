@@ -219,3 +219,11 @@ def test_an_entra_user_is_found_by_the_object_id_and_what_azure_allowed_is_said(
 def test_of_a_kubelet_it_is_said_that_no_role_decides_alone(observe: Callable[..., Observed]) -> None:
     seen = observe("system:node:n1", resource("/api/v1/nodes/n1", user={"username": "system:node:n1"}))
     assert any("node authorizer" in remark for remark in seen.remarks)
+
+
+def test_a_group_with_the_name_of_a_user_is_named_as_one(observe: Callable[..., Observed]) -> None:
+    events = (resource("/api/v1/nodes", "list"), resource("/api/v1/pods", "list", user={"username": "ops"}))
+    assert _texts(observe("ops", *events)) == ["list pods"]
+    assert _texts(observe("group:ops", *events)) == ["list nodes"]
+    with pytest.raises(UnknownActorError, match="nobody called `oops`"):
+        observe("group:oops", *events)

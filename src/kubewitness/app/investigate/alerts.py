@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 def why_no_alerts(logs: Logs) -> str | None:
     """Why logs cannot be scanned besides being asked, if so."""
-    if logs.store is not None:
-        return "a store cannot be scanned here, so there are no alerts: name the logs"
     if "-" in logs.paths:
         return "standard input cannot be read twice, so there are no alerts: name files"
     return None
@@ -32,7 +30,9 @@ def alerts_about(logs: Logs, name: str, least: Severity = Severity.LOW, *, revea
     """
     if why_no_alerts(logs):
         return []
-    options = ScanOptions(min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster, reveal=reveal)
+    options = ScanOptions(
+        min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster, reveal=reveal, store=logs.store
+    )
     found = [alert for alert in scan(logs.paths, None, options).alerts if _is_about(alert, name)]
     return sorted(found, key=lambda alert: (alert.first_at is None, alert.first_at))
 

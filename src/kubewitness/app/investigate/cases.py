@@ -172,16 +172,14 @@ def pin_alerts_of_report(
 def pin_alerts(
     folder: Path, logs: Logs, rules: Sequence[str], author: str, note: str = "", *, actor: str | None = None
 ) -> Added:
-    """Scan logs and pin the alerts of these rules.
+    """Scan logs, or a store, and pin the alerts of these rules with the records that stand in their logs.
 
     Raises:
         CaseError: there is no such case.
-        UsageError: a store was named, or no such alert was found.
+        UsageError: no such alert was found.
         UnreadableError: nothing could be read.
     """
-    if logs.store is not None:
-        raise UsageError("a case pins original records, and a store has none", hint="name the logs themselves")
-    options = ScanOptions(since=logs.since, until=logs.until, cluster=logs.cluster)
+    options = ScanOptions(since=logs.since, until=logs.until, cluster=logs.cluster, store=logs.store)
     report = scan(logs.paths, None, options)
     fields = [alert_fields(alert) for alert in report.alerts]
     return _pin_alerts(folder, fields, author, note, rules=rules, actor=actor, ledger=ledger_fields(report.ledger))

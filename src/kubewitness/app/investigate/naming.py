@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.app.events import open_events
-from kubewitness.investigate.actor_names import UnknownActorError, choose, is_object_id, unknown
+from kubewitness.investigate.actor_names import UnknownActorError, choose, group_name, is_object_id, unknown
 from kubewitness.investigate.rbac.roles import SubjectKind
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ def meant(events: Events, logs: Logs, name: str, *, groups: bool = False) -> tup
     Raises:
         UnknownActorError: nobody is meant, or several are.
     """
+    if groups and (only := group_name(name)) is not None:
+        groups_known = [row["name"] for row in events.rows(_GROUPS) if row["name"]]
+        if group := choose(only, groups_known):
+            return SubjectKind.GROUP, group
+        raise _unknown(logs, only, groups=True)
     users = [row["name"] for row in events.rows(_USERS) if row["name"]]
     if user := choose(name, users):
         return SubjectKind.USER, user
@@ -58,7 +63,7 @@ def meant(events: Events, logs: Logs, name: str, *, groups: bool = False) -> tup
 
 def _unknown(logs: Logs, name: str, *, groups: bool) -> UnknownActorError:
     if "-" in logs.paths:  # it is read up
-        return unknown(name, [])
+        return UnknownActorError(f"this log knows nobody called `{name}`", hint="name files to get suggestions")
     columns = ["actor", "username", "groups"]
     with open_events(logs, columns) as events:
         known = [row["name"] for row in events.rows(_ALL)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 110
 _MOST = 40
-_LONGEST_PLACE = 27
+_LONGEST_PLACE = 22
 
 
 def proposal_fields(observed: Observed, proposal: Proposal) -> dict[str, Any]:
