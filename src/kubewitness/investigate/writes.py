@@ -105,7 +105,8 @@ class Write:
 
     @property
     def _is_dry_delete(self) -> bool:
-        return isinstance(self.body, dict) and self.verb == "delete" and "All" in (self.body.get("dryRun") or ())
+        dry_run = self.body.get("dryRun") if isinstance(self.body, dict) and self.verb == "delete" else None
+        return isinstance(dry_run, list) and "All" in dry_run
 
     @property
     def is_write(self) -> bool:
@@ -140,7 +141,8 @@ def whole(body: Any, details: Mapping[str, Any]) -> State | None:
     if isinstance(kind, str) and plural_of(kind) != str(details.get("resource") or "").lower():
         return None
     name = details.get("object_name") or details.get("name")
-    return body if name is None or body["metadata"].get("name") in {None, name} else None
+    its = body["metadata"].get("name")
+    return body if name is None or its is None or its == name else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,22 @@ def write_diffs(lives: Sequence[Life], show: Show, out: TextIO) -> None:
 
 def as_yaml(state: Any) -> str:
     """A state as YAML, without what the server keeps for itself."""
-    return yaml.safe_dump(_without_noise(state, ()), sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.dump(_without_noise(state, ()), Dumper=_Dumper, sort_keys=False, width=10_000)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as such; what is not ASCII is escaped, so nothing hides."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - whatever the value is
+        """Write the same value twice rather than refer to it."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _without_noise(value: Any, path: tuple[str, ...]) -> Any:
