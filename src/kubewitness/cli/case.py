@@ -252,6 +252,8 @@ def _tell(added: Added) -> None:
         _say(f"and {len(added.entries) - 10:,} more")
     if added.known:
         _say(f"{added.known:,} were in the case already")
+    if added.bare:
+        _say(f"warning: {added.bare:,} alerts are pinned without records: their logs are not where the report says")
     if added.left_out > 0:
         _say(f"{added.left_out:,} more were found and not pinned: --most, or a narrower filter")
 

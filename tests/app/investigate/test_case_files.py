@@ -135,6 +135,27 @@ def test_alerts_are_pinned_from_a_report_with_their_records_and_tactics(
         cases.pin_alerts_of_report(folder, report, "ann", rules=["all-secret-listed"])
 
 
+def test_an_alert_whose_log_is_gone_is_pinned_without_records_and_that_is_counted(
+    folder: Path, audit_log: AuditLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    log = audit_log(DUMP)
+    report.write_text(_report(log, capsys))
+    Path(log).unlink()
+    added = cases.pin_alerts_of_report(folder, report, "ann", rules=["all-secrets-listed"])
+    assert (len(added.entries), added.bare) == (1, 1)
+    assert verify_case(folder).is_sound
+
+
+def test_a_very_long_body_is_kept_in_the_record_alone(folder: Path, audit_log: AuditLog) -> None:
+    body = {"metadata": {"name": "x"}, "data": {"key": "word " * 10_000}}
+    create = resource("/api/v1/namespaces/shop/configmaps", "create", requestObject=body)
+    (entry,) = _pin(folder, audit_log(create)).entries
+    assert entry.event is not None
+    assert len(entry.event.details["request_object"]) < 21_000
+    assert entry.event.bytes > 50_000
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"alerts": 1}', '{"alerts": [1]}', '{"alerts": [{"title": "x"}]}'])
 def test_what_is_no_report_is_refused(text: str, folder: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"

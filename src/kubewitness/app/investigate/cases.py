@@ -42,6 +42,7 @@ MOST_OF_ALERT = 50
 """So many events of an alert are pinned."""
 
 _MOST_OF_QUERY = 20
+_LONGEST_DETAIL = 20_000
 _PLACE = re.compile(r"(?P<source>.+):(?P<line>\d+)")
 _TACTIC = re.compile(r"attack\.(?P<name>[a-z][a-z-]*[a-z])")
 
@@ -54,11 +55,13 @@ class Added:
         entries: the new entries.
         known: events and alerts that were in the case already.
         left_out: events that were found and not pinned.
+        bare: alerts whose records are not where they should be, so that they are pinned without.
     """
 
     entries: tuple[Entry, ...]
     known: int = 0
     left_out: int = 0
+    bare: int = 0
 
 
 def pin_events(
@@ -137,6 +140,8 @@ def _pinned(record: Record) -> PinnedEvent:
 
 
 def _plain_text(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _LONGEST_DETAIL:
+        return f"{value[:_LONGEST_DETAIL]} ... ({len(value):,} characters: see the record)"
     return value if isinstance(value, str | int | float | bool | list) or value is None else str(value)
 
 
@@ -217,7 +222,8 @@ def _pin_alerts(
         )
         add_entry(folder, entry, [record.text for record in found])
         entries.append(entry)
-    return Added(tuple(entries), known=len(wanted) - len(fresh))
+    bare = sum(bool(_places(alert)) and not entry.events for alert, entry in zip(fresh, entries, strict=True))
+    return Added(tuple(entries), known=len(wanted) - len(fresh), bare=bare)
 
 
 def _is_wanted(alert: Mapping[str, Any], rules: Sequence[str], actor: str | None) -> bool:
