@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kubewitness.app.judging import judge
+from kubewitness.detect.correlate.bases import CREATE_KIND_SIGHTS
 from kubewitness.detect.correlate.sights import CREATE_KNOWN, history_sql, value_sql, values_sql
 from kubewitness.detect.keeping import hash_sql, is_several, text_sql, texts_sql
 from kubewitness.facts import macros
@@ -244,6 +245,7 @@ def known_before(engine: Engine, plan: Plan, evidence: Evidence) -> dict[tuple[i
 
 def _seen(engine: Engine, plan: Plan, evidence: Evidence) -> Iterator[Familiar]:
     """All values of all histories, as rules with `first_seen` ask for them."""
+    engine.run(CREATE_KIND_SIGHTS)
     for rule in plan.rules:
         first_seen = rule.first_seen
         if not first_seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.excepting import COUNT_EXCEPTED, Active, excepting_sql
+from kubewitness.detect.excepting import COUNT_EXCEPTED, Active, excepting_sql, holding_sql
 from kubewitness.detect.platforms import ANY, signs_sql
 from kubewitness.model.exception import ClusterPlatform, ExceptionState, ExceptionUse
 
@@ -81,7 +81,8 @@ def take_out(engine: Engine, plan: Plan, clusters: Sequence[Cluster], platform: 
             active.append(Active(number, None, everywhere=True))
         elif own != ANY:
             active += (Active(number, each.key, everywhere=False) for each in clusters if each.platform == own)
-    for statement in excepting_sql(plan, active):
+    holding = {table: engine.run(query)[0] for table, query in holding_sql(plan)}
+    for statement in excepting_sql(plan, active, holding):
         engine.run(statement)
 
 

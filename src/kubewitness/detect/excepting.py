@@ -23,7 +23,7 @@ from kubewitness.detect.planning import build_plan, with_kinds
 from kubewitness.query.lower import lower
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from kubewitness.detect.exceptions import RuleException
@@ -196,8 +196,26 @@ class Active:
     everywhere: bool
 
 
-def excepting_sql(plan: Plan, active: Sequence[Active]) -> Iterator[str]:
-    """Statements that fill `excepted_kinds` and `excepted_candidates`, and clear the bits of the rules."""
+def holding_sql(plan: Plan) -> list[tuple[Table, str]]:
+    """Queries of one row: the bits of exceptions that are set in any row of a table, word by word."""
+    words = {
+        table: {bit.word for each in plan.exceptions for bit in each.bits if bit.table is table} for table in Table
+    }
+    return [
+        (table, f"SELECT {', '.join(f'bit_or(excepted_{word})' for word in range(max(own) + 1))} FROM {table}")  # noqa: S608
+        for table, own in words.items()
+        if own
+    ]
+
+
+def excepting_sql(plan: Plan, active: Sequence[Active], holding: Mapping[Table, Sequence[int | None]]) -> Iterator[str]:
+    """Statements that fill `excepted_kinds` and `excepted_candidates`, and clear the bits of the rules.
+
+    Args:
+        plan: with the exceptions.
+        active: where they hold.
+        holding: the answers of `holding_sql`: most exceptions hold of nothing in most logs.
+    """
     yield CREATE_EXCEPTED
     pairs: dict[tuple[Table, int, int], list[tuple[int | str, ...]]] = defaultdict(list)
     cleared: dict[tuple[Table, int], dict[int, int]] = defaultdict(dict)
@@ -207,7 +225,7 @@ def excepting_sql(plan: Plan, active: Sequence[Active]) -> Iterator[str]:
         for rule, _ in exception.rules:
             bit = plan.rules[rule].bit
             own = next((own for own in exception.bits if bit and own.table is bit.table), None)
-            if bit and own:
+            if bit and own and (holding[own.table][own.word] or 0) & own.mask:
                 pairs[bit.table, own.word, bit.word].append((each.exception, own.mask, rule, bit.mask, *where))
                 cleared[bit.table, bit.word][rule] = bit.mask
     for (table, word, matched), rows in pairs.items():

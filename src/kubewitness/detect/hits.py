@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE, rows_of
+from kubewitness.detect.correlate.bases import CREATE_KIND_SIGHTS, LIVE, rows_of
 from kubewitness.detect.correlate.sequences import sequences
 from kubewitness.detect.correlate.sights import CREATE_FAMILIAR, CREATE_KNOWN, first_sights
 from kubewitness.detect.correlate.unfinished import unfinished_requests
@@ -106,14 +106,17 @@ def hits_steps(plan: Plan) -> list[Step]:
     Most rules find nothing in most logs: what needs their matches can be left out then.
     """
     steps = [Step(sql) for sql in (CREATE_HITS, CREATE_REMEMBERED, CREATE_KNOWN, CREATE_FAMILIAR, *_plain_hits(plan))]
+    if any(rule.first_seen for rule in plan.rules):
+        steps.append(Step(CREATE_KIND_SIGHTS))
     for number, rule in enumerate(plan.rules):
         matches, remembers = frozenset({_matches(number)}), f"remembered {number}"
         if rule.first_seen:
-            seen, firsts, remembered, familiar = first_sights(plan, rule, rule.first_seen)
-            new = f"new {number}"
+            seen, news, firsts, remembered, familiar = first_sights(plan, rule, rule.first_seen)
+            possible, new = f"possibly new {number}", f"new {number}"
             steps += [
                 Step(seen, matches),
-                Step(firsts, matches, new),
+                Step(news, matches, possible),
+                Step(firsts, frozenset({possible}), new),
                 Step(remembered, frozenset({new}), remembers),
                 Step(familiar, frozenset({new})),
             ]

@@ -50,6 +50,42 @@ def matched_rows(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str,
         f"SELECT * EXCLUDE (outcome) FROM {rows}"  # noqa: S608 - names of the plan
         f" WHERE happened_at IS NOT NULL AND {LIVE}"
     )
+    return _each(query, columns)
+
+
+CREATE_KIND_SIGHTS = f"""
+-- One row per kind that has events: how many, the first of them, its row, and when the last one happened.
+CREATE OR REPLACE TEMP TABLE kind_sights AS
+SELECT
+    kind, count(*) AS events, min({{'at': happened_at, 'request': request_key}}) AS first,
+    arg_min(rowid, happened_at) AS event, max(happened_at) AS last_at
+FROM staged WHERE kind IS NOT NULL AND happened_at IS NOT NULL AND {LIVE}
+GROUP BY kind
+"""  # noqa: S608 - constants of this module
+
+
+def matched_sights(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str, Form]]) -> str:
+    """Like `matched_rows`, with a row for each kind rather than each event where a kind has all that is asked for.
+
+    It gives, besides the named columns: events, first (a time and a request), event, last_at, as `kind_sights` does.
+    """
+    bit = rule.bit
+    assert bit is not None  # noqa: S101 - only rules of single events come here
+    kept = {name: plan.kept(bit.table, *each) for name, each in columns.items()}
+    listed = "".join(f", {column} AS {name}" for name, column in kept.items())
+    if bit.table is Table.KINDS and plan.kinds.columns.keys() >= set(kept.values()):
+        found = (
+            f"SELECT events, first, kind_sights.event, last_at{listed}"  # noqa: S608 - names of the plan
+            f" FROM kind_sights JOIN kinds USING (kind) WHERE {mask_test([bit])}"
+        )
+        return _each(found, columns)
+    return (
+        "SELECT 1 AS events, {'at': happened_at, 'request': request_key} AS first, event, happened_at AS last_at,"  # noqa: S608
+        f" * EXCLUDE (event, request_key, happened_at) FROM ({matched_rows(plan, rule, columns)})"
+    )
+
+
+def _each(query: str, columns: Mapping[str, tuple[str, Form]]) -> str:
     for name, (_, form) in columns.items():
         if form is Form.EACH:
             query = f"SELECT * REPLACE (unnest({name}) AS {name}) FROM ({query})"  # noqa: S608

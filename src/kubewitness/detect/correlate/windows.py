@@ -24,7 +24,8 @@ def windows(plan: Plan, correlation: Correlation) -> str:
     enough = f"{correlation.comparison} {correlation.threshold:.15g}"
     return f"""
 WITH base AS MATERIALIZED ({base_rows(plan, correlation)}),
-possible AS (SELECT cause FROM base GROUP BY cause {_possible(correlation, enough)}),
+{_plausible(correlation, enough)},
+possible AS (SELECT cause FROM plausible GROUP BY cause {_possible(correlation, enough)}),
 requests AS (
     SELECT
         * REPLACE ({_value(correlation)} AS value),
@@ -47,6 +48,15 @@ FROM (
 )
 WHERE is_inside
 """  # noqa: S608 - numbers and column names of the plan
+
+
+def _plausible(correlation: Correlation, enough: str) -> str:
+    """To count rows is cheaper than to count what is different in them, and they are at least as many."""
+    is_counted = correlation.kind in {CorrelationKind.EVENTS, CorrelationKind.VALUES, CorrelationKind.TEMPORAL}
+    if correlation.comparison not in _RISING or not is_counted:
+        return "plausible AS (FROM base)"
+    many = f"SELECT cause FROM base GROUP BY cause HAVING count(*) {enough}"  # noqa: S608
+    return f"plausible AS (SELECT * FROM base WHERE cause IN ({many}))"  # noqa: S608
 
 
 def _possible(correlation: Correlation, enough: str) -> str:
