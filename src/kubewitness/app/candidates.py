@@ -39,6 +39,10 @@ SELECT staged.rowid FROM staged JOIN kinds USING (kind)
 WHERE staged.rowid >= $first AND staged.rowid < $end AND ({is_open})
 ORDER BY 1
 """
+_UNJUDGED = """
+-- How many events are of kinds that nobody could judge.
+SELECT count(*) FROM staged WHERE kind IS NOT NULL AND kind NOT IN (SELECT kind FROM kinds)
+"""
 _INSERT_KINDS = """
 -- One row per kind, in the order of `again`.
 INSERT INTO kinds BY NAME
@@ -69,8 +73,6 @@ class Candidates:
         reading: that fills it.
         evidence: to read events again.
 
-    Attributes:
-        unjudged: number of events that could not be read again.
     """
 
     def __init__(self, engine: Engine, plan: Plan, reading: Reading, evidence: Evidence) -> None:
@@ -78,7 +80,7 @@ class Candidates:
         self._plan = plan
         self._reading = reading
         self._evidence = evidence
-        self.unjudged = 0
+        self._lost = 0
         engine.run(plan.kinds.create_sql)
         engine.run(plan.candidates.create_sql)
 
@@ -90,6 +92,11 @@ class Candidates:
         opened = [name for name in self._plan.kinds.answered if name.startswith("open_")]
         for rows in self._batches(_OPEN.format(is_open=" OR ".join(f"{name} <> 0" for name in opened)), within):
             self._judge_candidates(rows, opened)
+
+    def count_unjudged(self) -> int:
+        """Number of events that could not be read again, nor another one of their kind."""
+        ((unjudged,),) = self._engine.run(_UNJUDGED)
+        return self._lost + int(unjudged)
 
     def _batches(self, sql: str, within: dict[str, int]) -> Iterator[list[int]]:
         rows = [row for (row,) in self._engine.run(sql, within)]
@@ -113,8 +120,10 @@ class Candidates:
         above = query.judging([group for group in groups if group.answers])
         pairs = zip(query.answered, opened, strict=True)
         answers = ", ".join(f"again.{answer} & kinds.{name} AS {answer}" for answer, name in pairs)
+        self._lost += len(rows)
         for found in self._read_again(rows, query.select, above):
             self._engine.run(_INSERT_CANDIDATES.format(answers=answers), {"rows": found})
+            self._lost -= len(found)
 
     def _read_again(self, rows: list[int], select: str, above: Sequence[tuple[str, str]] = ()) -> Iterator[list[int]]:
         """Fill the table `again`, once or in turns, from rows of `staged`; yields the rows that it has, in order."""
@@ -126,14 +135,11 @@ class Candidates:
         except EngineError:
             count = -1
         if count == len(copied.rows):  # else nobody can say which row is which
-            self.unjudged += len(rows) - len(copied.rows)
             yield copied.rows
         elif len(rows) > 1:
             middle = len(rows) // 2
             yield from self._read_again(rows[:middle], select, above)
             yield from self._read_again(rows[middle:], select, above)
-        else:
-            self.unjudged += 1
 
 
 def _is_met(group: Group, requests: set[tuple[str, ...]]) -> bool:

@@ -85,4 +85,4 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
     find_cut_duplicates(engine, evidence)
     if engine.run("SELECT event FROM duplicates LIMIT 1"):
         engine.run(MARK_DUPLICATES)
-    return Judged(reading, evidence, candidates.unjudged)
+    return Judged(reading, evidence, candidates.count_unjudged())

@@ -1,0 +1,87 @@
+"""Kinds and candidates: what cannot be read again is told; a log without two events alike is judged like any other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubewitness.app import candidates
+from kubewitness.app.scan import ScanOptions, scan
+from kubewitness.detect.pack import Pack
+from kubewitness.detect.planning import build_plan
+from kubewitness.detect.sigma import parse_rules
+
+if TYPE_CHECKING:
+    import pytest
+
+    from kubewitness.detect.plan import Plan
+
+RULES = """
+title: A secret read
+name: secret-read-by-anybody
+logsource: {product: kubernetes, service: audit}
+detection: {s: {verb: get, objectRef.resource: secrets}, condition: s}
+level: low
+---
+title: A privileged pod
+name: privileged-pod-made
+logsource: {product: kubernetes, service: audit}
+detection: {s: {privileged: true}, condition: s}
+level: high
+"""
+POD = {"kind": "Pod", "spec": {"containers": [{"name": "a", "securityContext": {"privileged": True}}]}}
+
+
+def plan() -> Plan:
+    return build_plan(Pack(tuple(parse_rules(RULES, "rules.yml"))))
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    at = f"2026-11-24T10:{number // 60:02}:{number % 60:02}.000000Z"
+    own = {"auditID": f"a-{number}", "stage": "ResponseComplete", "requestReceivedTimestamp": at, "requestURI": "/x"}
+    return own | {"user": {"username": "alice"}, "responseStatus": {"code": 200}} | more
+
+
+def written(folder: Path, events: list[dict[str, Any]]) -> str:
+    file = folder / "audit.log"
+    file.write_text("".join(json.dumps(each) + "\n" for each in events), encoding="utf-8")
+    return str(file)
+
+
+def mixed(number: int, agent: str) -> dict[str, Any]:
+    if number % 3:
+        return event(number, verb="get", userAgent=agent, objectRef={"resource": "secrets", "name": f"s-{number}"})
+    body = POD if number % 2 else POD | {"spec": {"containers": [{"name": "a"}]}}
+    reference = {"resource": "pods", "name": f"p-{number}"}
+    return event(number, verb="create", userAgent=agent, objectRef=reference, requestObject=body)
+
+
+def test_it_does_not_matter_how_many_kinds_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alike = [mixed(number, "kubectl") for number in range(60)]
+    expected = {(match.rule_id, match.line) for match in scan([written(tmp_path, alike)], plan(), ALL).matches}
+    assert len(expected) == 40 + 10
+    monkeypatch.setattr(candidates, "_BATCH_ROWS", 7)
+    different = [mixed(number, f"kubectl/{number}") for number in range(60)]
+    found = {(match.rule_id, match.line) for match in scan([written(tmp_path, different)], plan(), ALL).matches}
+    assert found == expected
+
+
+ALL = ScanOptions(matches=True)
+
+
+def test_events_that_are_gone_when_they_are_read_again_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, [mixed(number, "kubectl") for number in range(30)])
+    original = candidates.Candidates.judge
+
+    def judge(self: candidates.Candidates, spans: Any) -> None:
+        Path(spans[0].part.path).write_bytes(b"")
+        original(self, spans)
+
+    monkeypatch.setattr(candidates.Candidates, "judge", judge)
+    report = scan([file], plan(), ALL)
+    assert report.ledger.events == 30
+    assert not report.matches
+    assert any("30 events could not be read a second time" in remark for remark in report.remarks)
