@@ -99,6 +99,7 @@ class PinnedQuery:
         since: only events from here on.
         until: only events before.
         cluster: name for events whose log does not say.
+        could: of an empty answer, whether the logs could have given another one, in sentences.
     """
 
     filter: str
@@ -111,6 +112,7 @@ class PinnedQuery:
     since: datetime | None = None
     until: datetime | None = None
     cluster: str | None = None
+    could: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

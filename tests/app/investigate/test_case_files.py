@@ -167,6 +167,9 @@ def test_what_is_no_report_is_refused(text: str, folder: Path, tmp_path: Path) -
 def test_a_query_keeps_its_answer_also_an_empty_one_and_is_asked_again(folder: Path, audit_log: AuditLog) -> None:
     log = audit_log(resource("/api/v1/nodes"))
     (empty,) = cases.pin_query(folder, Logs((log,)), "verb:delete", "ann", "nothing deleted").entries
+    assert empty.query is not None
+    assert empty.query.could
+    assert empty.query.could[0] in " ".join(to_text(read_case(folder)).split())
     then, now = cases.ask_again(folder, empty.id[:4])
     assert (then.count, then.looked_at, now.count) == (0, 1, 0)
     audit_log(resource("/api/v1/nodes"), resource("/api/v1/nodes/n1", "delete"))

@@ -14,6 +14,7 @@ import yaml
 
 from kubewitness.alert.redact import Redactor
 from kubewitness.alert.render.fields import alert_fields
+from kubewitness.app.asking.hunt import hunt
 from kubewitness.app.events import Logs
 from kubewitness.app.investigate.case_folder import add_entry, digest, find_entry, new_entry, read_case
 from kubewitness.app.investigate.records import find_records, records_at
@@ -283,6 +284,7 @@ def pin_query(folder: Path, logs: Logs, text: str, author: str, note: str = "") 
 
 def _ask(logs: Logs, text: str) -> tuple[PinnedQuery, Sequence[Record], dict[str, Any]]:
     found = find_records(logs, parse_filter(text), most=_MOST_OF_QUERY, redactor=Redactor())
+    shown = None if found.count else hunt(text, logs, most=1).shown
     query = PinnedQuery(
         text,
         logs.paths,
@@ -294,6 +296,7 @@ def _ask(logs: Logs, text: str) -> tuple[PinnedQuery, Sequence[Record], dict[str
         logs.since,
         logs.until,
         logs.cluster,
+        tuple(line.strip() for line in shown.sentences()) if shown else (),
     )
     return query, found.records, ledger_fields(found.ledger)
 

@@ -108,6 +108,8 @@ def to_text(case: Case) -> str:
             more = f" and {len(entry.events) - 1:,} more" if len(entry.events) > 1 else ""
             source = event.source if len(event.source) <= _LONGEST_SOURCE else f"...{event.source[-_LONGEST_SOURCE:]}"
             console.print(visible(f"    {source}:{event.line} sha256 {event.sha256[:12]}...{more}"))
+        for sentence in entry.query.could if entry.query else ():
+            console.print(visible(f"    {sentence}"))
         for text, author in [(entry.note, entry.author), *((note.note, note.author) for note in case.notes_on(entry))]:
             if text:
                 console.print(visible(f"    note by {author}: {text}"))
