@@ -58,7 +58,8 @@ SELECT
     count(*) FILTER (outcome = 3),
     min(happened_at) FILTER (outcome IN (1, 2)),
     max(reached_at) FILTER (outcome IN (1, 2)),
-    coalesce(bool_or(is_end) FILTER (outcome IN (1, 2)), FALSE)
+    -- Where most ends are missing, they are not recorded.
+    count(*) FILTER (is_end AND outcome IN (1, 2)) > count(*) FILTER (NOT is_end AND outcome IN (1, 2)) / 3
 FROM (SELECT *, rowid IN (SELECT event FROM duplicates) AS is_duplicate FROM staged)
 """
 _STORED_TOTALS = """
@@ -67,7 +68,7 @@ SELECT
     count(*) FILTER (partial),
     min(happened_at),
     max(coalesce(stage_at, happened_at)),
-    coalesce(bool_or(stage IN ('ResponseComplete', 'Panic')), FALSE)
+    count(*) FILTER (stage IN ('ResponseComplete', 'Panic')) > count(*) FILTER (stage = 'RequestReceived') / 3
 FROM events
 """
 
@@ -119,7 +120,7 @@ class Events:
         left_out: files that were not read because their names say they are no logs.
         first_at: time of the earliest event of the logs, also of those that were not asked for (UTC, naive).
         last_at: when the latest stage of any of them was reached.
-        has_ends: whether ends of requests are recorded in these logs at all.
+        has_ends: whether ends of requests are recorded in these logs, and not only here and there.
         evidence: reads events of files again; None of a store.
         folders: that the engine reads from while it is asked: of a store of which no copy was made.
     """
@@ -317,7 +318,8 @@ def _select(columns: list[str], derived: Collection[Derived]) -> str:
     return (
         f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608
         f" {TIME_KEY} AS time_key, coalesce(stage_at, happened_at) AS reached_at,"
-        " stage IN ('ResponseComplete', 'Panic') AS is_end,"
+        " CASE stage WHEN 'ResponseComplete' THEN TRUE WHEN 'Panic' THEN TRUE WHEN 'RequestReceived' THEN FALSE END"
+        " AS is_end,"
         f" holds{kept} FROM asked"
     )
 
