@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,6 +20,10 @@ from kubewitness.model.rule import RuleClass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
+
+    from kubewitness.detect.exceptions import RuleException
+    from kubewitness.detect.pack import Pack
+    from kubewitness.detect.platforms import Platform
 
 _KEPT_PLANS = 20
 _DATA = {".yml", ".yaml", ".txt"}
@@ -59,21 +64,57 @@ def plan_rules(
             return msgspec.json.decode(path.read_bytes(), type=Plan)
     # Only when there is something to plan: these take long to import.
     from kubewitness.detect.excepting import plan_with_exceptions  # noqa: PLC0415
-    from kubewitness.detect.exceptions import load_exceptions  # noqa: PLC0415
-    from kubewitness.detect.lists import load_lists  # noqa: PLC0415
     from kubewitness.detect.makers import with_makers  # noqa: PLC0415
-    from kubewitness.detect.pack import load_pack  # noqa: PLC0415
-    from kubewitness.detect.platforms import builtin_platforms, with_signs  # noqa: PLC0415
+    from kubewitness.detect.platforms import with_signs  # noqa: PLC0415
 
-    named = load_lists(lists)
-    pack = load_pack(folders, builtin=builtin, classes=wanted, lists=named)
-    platforms = builtin_platforms()
-    known = load_exceptions(exceptions, named)
-    known += (each for platform in platforms for each in platform.exceptions)
-    plan = with_makers(with_signs(plan_with_exceptions(pack, known, today), platforms))
+    loaded = load_rules(folders, builtin=builtin, classes=wanted, lists=lists, exceptions=exceptions)
+    plan = plan_with_exceptions(loaded.pack, loaded.exceptions, today)
+    plan = with_makers(with_signs(plan, loaded.platforms))
     if path:
         _keep(path, plan)
     return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a plan is made of.
+
+    Attributes:
+        pack: the rules.
+        exceptions: what is harmless: that of users, then that of platforms.
+        platforms: that are known.
+    """
+
+    pack: Pack
+    exceptions: tuple[RuleException, ...]
+    platforms: tuple[Platform, ...]
+
+
+def load_rules(
+    folders: Sequence[Path] = (),
+    *,
+    builtin: bool = True,
+    classes: Iterable[RuleClass] = (RuleClass.CORE,),
+    lists: Sequence[Path] = (),
+    exceptions: Sequence[Path] = (),
+) -> Loaded:
+    """Load what `plan_rules` plans, by the same arguments.
+
+    Raises:
+        RuleError: a rule cannot be loaded.
+        ListError: a list cannot be loaded.
+        ExceptionError: an exception cannot be used.
+    """
+    from kubewitness.detect.exceptions import load_exceptions  # noqa: PLC0415
+    from kubewitness.detect.lists import load_lists  # noqa: PLC0415
+    from kubewitness.detect.pack import load_pack  # noqa: PLC0415
+    from kubewitness.detect.platforms import builtin_platforms  # noqa: PLC0415
+
+    named = load_lists(lists)
+    pack = load_pack(folders, builtin=builtin, classes=tuple(sorted(classes)), lists=named)
+    platforms = builtin_platforms()
+    known = (*load_exceptions(exceptions, named), *(each for platform in platforms for each in platform.exceptions))
+    return Loaded(pack, known, platforms)
 
 
 def _cache_folder() -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from kubewitness.app.evidence import Evidence
     from kubewitness.app.judging import Judged, Totals
+    from kubewitness.app.lake.opening import Snapshot
     from kubewitness.app.reading import Reading
     from kubewitness.detect.plan import Plan
     from kubewitness.model.alert import Maker
@@ -82,13 +83,35 @@ class ScanOptions:
     store: str | None = None
 
 
-def scan(paths: Sequence[str], plan: Plan | None = None, options: ScanOptions | None = None) -> Report:
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """Those events of a store that a scan needs to come to the same alerts as one over all of them.
+
+    Attributes:
+        snapshot: of these events.
+        totals: of all events.
+        platforms: name of the platform that most events of a cluster show, or None, by the cluster's name.
+    """
+
+    snapshot: Snapshot
+    totals: Totals
+    platforms: Mapping[str | None, str | None]
+
+
+def scan(
+    paths: Sequence[str],
+    plan: Plan | None = None,
+    options: ScanOptions | None = None,
+    *,
+    narrowed: Narrowed | None = None,
+) -> Report:
     """Read logs, run all rules, group what matched.
 
     Args:
         paths: files, directories, globs, `-` for standard input.
         plan: rules to run; the builtin core rules when None.
         options: what to leave out and what to show.
+        narrowed: what to judge instead of paths or a store.
 
     Raises:
         UnreadableError: nothing of the paths could be read.
@@ -101,14 +124,17 @@ def scan(paths: Sequence[str], plan: Plan | None = None, options: ScanOptions | 
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
-            report = _Scan(engine, plan, options, Path(folder)).run(paths, began)
+            report = _Scan(engine, plan, options, Path(folder), narrowed).run(paths, began)
         finally:
             engine.close()
     return report
 
 
 class _Scan:
-    def __init__(self, engine: Engine, plan: Plan, options: ScanOptions, folder: Path) -> None:
+    def __init__(
+        self, engine: Engine, plan: Plan, options: ScanOptions, folder: Path, narrowed: Narrowed | None = None
+    ) -> None:
+        self._narrowed = narrowed
         self._engine = engine
         self._plan = plan
         self._options = options
@@ -119,6 +145,8 @@ class _Scan:
         judged = self._judge(paths)
         reading, evidence = judged.reading, judged.evidence
         clusters = find_clusters(self._engine, self._plan, evidence, self._options.platform)
+        if self._narrowed and self._options.platform == AUTO:
+            clusters = [replace(each, platform=self._narrowed.platforms.get(each.name)) for each in clusters]
         take_out(self._engine, self._plan, clusters, self._options.platform)
         if self._options.baseline:
             load_baseline(self._engine, self._plan, self._options.baseline)
@@ -149,6 +177,9 @@ class _Scan:
 
     def _judge(self, paths: Sequence[str]) -> Judged:
         options = self._options
+        if self._narrowed:
+            found = judge_store(self._engine, self._plan, self._narrowed.snapshot, self._folder)
+            return replace(found, totals=self._narrowed.totals)
         if options.store is None:
             return judge(self._engine, self._plan, paths, self._folder, cluster=options.cluster)
         snapshot = open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,6 +17,42 @@ if TYPE_CHECKING:
     from kubewitness.model.ledger import Ledger
 
 PATHS_HELP = "Files, directories, globs, or - for standard input."
+
+
+class EngineName(StrEnum):
+    """What carries out a question."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Who asks the events of a store."""
+
+    engine: Annotated[EngineName, Parameter(help="Ask on this machine, or a store on a Spark cluster.")] = (
+        EngineName.DUCKDB
+    )
+    spark_master: Annotated[
+        str | None, Parameter(help="URL of the Spark cluster; what the environment says when not given.")
+    ] = None
+
+    def is_spark(self, store: str | None) -> bool:
+        """Whether Spark is asked.
+
+        Raises:
+            UsageError: the options do not fit each other.
+        """
+        if self.engine is not EngineName.SPARK:
+            if self.spark_master is not None:
+                raise UsageError("--spark-master is for Spark", hint="add --engine spark")
+            return False
+        if store is None:
+            raise UsageError(
+                "Spark asks a store", hint="kubewitness ingest PATH... --store DIR, then the same with --store DIR"
+            )
+        return True
 
 
 @Parameter(name="*")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
-from kubewitness.cli.logs import moment
+from kubewitness.cli.logs import EngineOptions, moment
 from kubewitness.model.alert import Severity
 from kubewitness.model.errors import UsageError
 from kubewitness.model.exception import ExceptionState
@@ -81,6 +81,7 @@ def scan(
         str | None, Parameter(help="Name of the cluster where the log does not say; of a store, the only one wanted.")
     ] = None,
     store: Annotated[str | None, Parameter(help="Scan this store instead of logs.")] = None,
+    by: EngineOptions = EngineOptions(),  # noqa: B008 - it cannot be changed
     format: Annotated[Format, Parameter(name=["--format", "-f"], help="How to print the report.")] = Format.TABLE,  # noqa: A002
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
     matches: Annotated[bool, Parameter(help="List every match of a rule with an event.", negative="")] = False,
@@ -93,7 +94,7 @@ def scan(
 ) -> int:
     """Read audit logs in any shape and report what happened."""
     from kubewitness.alert.render import FORMATS  # noqa: PLC0415 - the engine is imported when a scan runs
-    from kubewitness.app.plans import plan_rules  # noqa: PLC0415
+    from kubewitness.app.plans import load_rules, plan_rules  # noqa: PLC0415
     from kubewitness.app.scan import ScanOptions  # noqa: PLC0415
     from kubewitness.app.scan import scan as run  # noqa: PLC0415
 
@@ -103,13 +104,15 @@ def scan(
         raise UsageError("logs and a store", hint="name either; kubewitness ingest puts logs into a store")
     if not paths and store is None:
         raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
-    plan = plan_rules(
-        rules or [],
-        builtin=builtin_rules,
-        classes=rule_class or [RuleClass.CORE],
-        lists=lists or [],
-        exceptions=exceptions or [],
-    )
+    wanted: dict[str, Any] = {
+        "folders": rules or [],
+        "builtin": builtin_rules,
+        "classes": rule_class or [RuleClass.CORE],
+        "lists": lists or [],
+        "exceptions": exceptions or [],
+    }
+    is_spark = by.is_spark(store)
+    plan = plan_rules(**wanted)
     options = ScanOptions(
         min_severity=min_severity,
         since=moment(since),
@@ -122,7 +125,12 @@ def scan(
         platform=platform.value,
         store=store,
     )
-    report = run(paths, plan, options)
+    if is_spark:
+        from kubewitness.app.spark.scanning import scan_on_spark  # noqa: PLC0415 - few want it
+
+        report = scan_on_spark(load_rules(**wanted), plan, options, master=by.spark_master)
+    else:
+        report = run(paths, plan, options)
     if output is None:
         FORMATS[format](report, sys.stdout)
     else:

@@ -20,12 +20,14 @@ _WORKLOADS = "deployments replicasets daemonsets statefulsets replicationcontrol
 _IS_WRITE = "verb IN ('create', 'update', 'patch') AND subresource IS NULL"
 # What a controller writes into a workload that nothing owns is its bookkeeping.
 _CONTROLLER = "'^system:(serviceaccount:kube-system:.*-controller|kube-controller-manager)$'"
+WRITES = (
+    f"resource IN {tuple(_WORKLOADS)} AND {_IS_WRITE} AND coalesce(succeeded, TRUE)"
+    f" AND (owner_kind IS NOT NULL OR NOT coalesce(regexp_matches(actor, {_CONTROLLER}), FALSE))"
+)
+"""Condition on an event: it writes a workload, and whoever did may be a maker."""
+
 _COLUMNS = {
-    "object_key": (
-        f"CASE WHEN resource IN {tuple(_WORKLOADS)} AND {_IS_WRITE} AND coalesce(succeeded, TRUE)"
-        f" AND (owner_kind IS NOT NULL OR NOT coalesce(regexp_matches(actor, {_CONTROLLER}), FALSE))"
-        " THEN hash(cluster, resource, namespace, object_name) END"
-    ),
+    "object_key": f"CASE WHEN {WRITES} THEN hash(cluster, resource, namespace, object_name) END",
     # The plural of every kind of workload is made by an s. What was refused to a controller is its maker's doing too.
     "owner_key": (
         f"CASE WHEN owner_name IS NOT NULL AND {_IS_WRITE}"

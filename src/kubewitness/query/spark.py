@@ -32,6 +32,11 @@ def spark_sql(predicate: Predicate) -> str:
     return _translated(lower(predicate)).sql(_WRITTEN, pretty=True)
 
 
+def spark_condition(sql: str) -> str:
+    """A condition over the events table, written for the engine, as one of Spark SQL."""
+    return _translated(parse_one(sql, read="duckdb")).sql(_WRITTEN)
+
+
 def _translated(tree: exp.Expr) -> exp.Expr:
     """The tree with Spark's functions and Java's expressions."""
     return tree.transform(_function).transform(_expression)

@@ -1,0 +1,119 @@
+"""Events of a store as a view of Spark: the data files of one snapshot, whatever is written meanwhile."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from kubewitness.model.errors import UsageError
+from kubewitness.query.spark import spark_sql
+from kubewitness.query.spark_session import spark_session
+from kubewitness.store.table import STORED, facts_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kubewitness.app.lake.opening import Snapshot
+    from kubewitness.query.predicate import Predicate
+
+_TYPES = {
+    "VARCHAR": "string",
+    "JSON": "string",
+    "BOOLEAN": "boolean",
+    "INTEGER": "int",
+    "BIGINT": "bigint",
+    "TIMESTAMP": "timestamp_ntz",
+    "DATE": "date",
+    "BLOB": "binary",
+}
+_PATTERN = re.compile(r"[\[\]{}*?\\]")
+
+EVENTS = "events"
+"""View of the events that were asked for: columns of `store.table.STORED`, and `file_path` and `file_row`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SparkEvents:
+    """Events of a store in a session of Spark.
+
+    Attributes:
+        session: of Spark; it has the view `EVENTS`.
+        snapshot: the files that it reads.
+    """
+
+    session: Any
+    snapshot: Snapshot
+
+    def rows(self, sql: str) -> list[Any]:
+        """All rows of a query."""
+        return list(self.session.sql(sql).collect())
+
+    def keep(self, name: str, sql: str) -> None:
+        """Make the rows of a query a view, and keep them, on disk where memory does not suffice."""
+        self.session.sql(sql).persist().createOrReplaceTempView(name)
+
+    def place(self, file_path: str, file_row: int) -> int:
+        """The number that the engine gives an event (see `store.relation`), by where Spark found it."""
+        return self._index(file_path) << 40 | file_row
+
+    def _index(self, file_path: str) -> int:
+        path = unquote(file_path.removeprefix("file:"))
+        path = "/" + path.lstrip("/") if path.startswith("/") else path
+        return _indexes(self.snapshot)[path]
+
+
+@contextmanager
+def open_spark(snapshot: Snapshot, where: Predicate, master: str | None) -> Iterator[SparkEvents]:
+    """Open a store on Spark.
+
+    Args:
+        snapshot: of the store.
+        where: only events of which this holds are in the view.
+        master: URL of the cluster; None for what the environment says.
+
+    Raises:
+        UsageError: PySpark or Java is missing, or facts of the store are of another version.
+        SparkError: Spark cannot be reached, or refused.
+    """
+    if not snapshot.has_facts:
+        raise UsageError(
+            f"the store has files whose facts are not of this version ({facts_version()})",
+            where=snapshot.location,
+            hint="kubewitness store compact writes them anew; the engine `duckdb` derives them while it reads",
+        )
+    with spark_session(master) as session:
+        schema = ", ".join(f"`{column.name}` {spark_type(column.type)}" for column in STORED)
+        reader = session.read.schema(schema).option("recursiveFileLookup", "true")
+        paths = [_address(path) for path in _indexes(snapshot)]
+        if paths:
+            frame = reader.parquet(*paths).select(
+                *(f"`{column.name}`" for column in STORED),
+                "_metadata.file_path",
+                "_metadata.row_index",
+            )
+        else:
+            frame = session.createDataFrame([], f"{schema}, file_path string, row_index bigint")
+        frame = frame.withColumnRenamed("row_index", "file_row")
+        frame.createOrReplaceTempView("stored_events")
+        asked = f"SELECT * FROM stored_events WHERE {spark_sql(where)}"  # noqa: S608 - of a predicate
+        session.sql(asked).createOrReplaceTempView(EVENTS)
+        yield SparkEvents(session, snapshot)
+
+
+def spark_type(kind: str) -> str:
+    """Spark's name of a type of the engine."""
+    return f"array<{spark_type(kind[:-2])}>" if kind.endswith("[]") else _TYPES[kind]
+
+
+def _indexes(snapshot: Snapshot) -> dict[str, int]:
+    """Place of each data file among those that the engine reads, by the path that it knows."""
+    paths = snapshot.place.paths(each.path for each in snapshot.files)
+    return {paths[each.path]: index for index, each in enumerate(snapshot.files)}
+
+
+def _address(path: str) -> str:
+    """A path as Spark wants it, which takes some characters for patterns."""
+    return _PATTERN.sub(r"\\\g<0>", path if "://" in path else f"file://{path}")
