@@ -87,6 +87,7 @@ class Logs:
         until: no events from here on.
         cluster: name for events whose log does not say; of a store, the only cluster wanted.
         store: a store to read instead of paths.
+        selected: those of its events that are to be asked, when they have been selected already.
     """
 
     paths: tuple[str, ...] = ()
@@ -94,6 +95,7 @@ class Logs:
     until: datetime | None = None
     cluster: str | None = None
     store: str | None = None
+    selected: Snapshot | None = field(default=None, repr=False)
 
     @property
     def period(self) -> Predicate:
@@ -224,7 +226,9 @@ def open_events(
             if logs.store is None:
                 yield _read(engine, logs, others, where, derived, Path(folder))
             else:
-                snapshot = open_snapshot(logs.store, since=logs.since, until=logs.until, cluster=logs.cluster)
+                snapshot = logs.selected or open_snapshot(
+                    logs.store, since=logs.since, until=logs.until, cluster=logs.cluster
+                )
                 yield _read_store(
                     engine, snapshot, others, And((where, logs.period)), derived, is_copied=not is_asked_once
                 )
@@ -301,7 +305,8 @@ def _of_store(engine: Engine, snapshot: Snapshot, *, is_counted: bool) -> Events
         ((events, partial, first_at, last_at, has_ends),) = engine.run(totals.sql, totals.parameters)
         ledger = Ledger(read=events + partial, events=events, partial=partial)
         return Events(engine, ledger, (), first_at, last_at, has_ends, None, snapshot.folders)
-    ledger = Ledger(read=snapshot.events, events=snapshot.events)
+    looked_at = snapshot.events if snapshot.selected_of is None else snapshot.selected_of
+    ledger = Ledger(read=looked_at, events=looked_at)
     times = [
         bound["happened_at"]
         for each in snapshot.files

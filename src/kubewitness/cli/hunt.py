@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ from cyclopts import App, Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
 from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
+from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, warn_of
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def hunt(
         RowFormat, Parameter(name=["--format", "-f"], help="How to print what was found.")
     ] = RowFormat.TABLE,
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
+    by: EngineOptions = EngineOptions(),  # noqa: B008 - same
 ) -> int:
     """Look for events by a filter, or by a hunt that has a name.
 
@@ -89,10 +91,16 @@ def hunt(
         raise UsageError(f"a filter has no parameters, and no hunt is called `{filter}`", hint="kubewitness hunt list")
     logs = which.logs(paths, example=_EXAMPLE)
     found: Found | Answered
-    if named:
-        found = run_hunt(named, logs, values=values, most=most, seconds=seconds, reveal=reveal, policy=policy)
-    else:
-        found = find(filter, logs, most=most, reveal=reveal, policy=policy)
+    with ExitStack() as stack:
+        if by.is_spark(which.store):
+            from kubewitness.app.spark.narrowing import narrowed  # noqa: PLC0415 - few want it
+
+            where = named.predicate if named else parse_filter(filter)
+            logs = stack.enter_context(narrowed(logs, where, by.spark_master))
+        if named:
+            found = run_hunt(named, logs, values=values, most=most, seconds=seconds, reveal=reveal, policy=policy)
+        else:
+            found = find(filter, logs, most=most, reveal=reveal, policy=policy)
     warn_of(found.ledger)
     _print(found, named, filter, format, most)
     if format is RowFormat.TABLE and not named and found.shown and (near := near_hunt(filter, known)):

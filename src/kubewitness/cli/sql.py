@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
 from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
+from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, warn_of
 from kubewitness.model.errors import UsageError
 
 _EXAMPLE = "kubewitness sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
@@ -27,10 +27,12 @@ def sql(
     reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
     format: Annotated[RowFormat, Parameter(name=["--format", "-f"], help="How to print rows.")] = RowFormat.TABLE,  # noqa: A002
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
+    by: EngineOptions = EngineOptions(),  # noqa: B008 - same
 ) -> int:
     """Ask events in SQL: the table is `events`, its columns are those of docs/reference/columns.md.
 
     The query reads that table and nothing else: no file, no network, no setting.
+    With --engine spark it is in Spark's SQL.
     """
     from kubewitness.alert.render.rows import render_rows  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.asking.sql import ask  # noqa: PLC0415
@@ -39,6 +41,12 @@ def sql(
     if most < 0:
         raise UsageError("--most is a number of rows", hint="write 0 or more")
     logs = which.logs(paths, example=_EXAMPLE)
+    if by.is_spark(which.store):
+        from kubewitness.app.spark.asking import ask_on_spark  # noqa: PLC0415 - few want it
+
+        with ask_on_spark(query, logs, where=parse_filter(filter), reveal=reveal, master=by.spark_master) as answer:
+            render_rows(answer.names, answer.rows, format, sys.stdout, types=answer.types, most=most)
+        return 0
     with ask(query, logs, where=parse_filter(filter), seconds=seconds, reveal=reveal) as asked:
         warn_of(asked.events.ledger)
         render_rows(asked.names, asked.rows, format, sys.stdout, types=asked.types, most=most)

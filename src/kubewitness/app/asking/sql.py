@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 600.0
 """How long a question may take when nothing else is said."""
 
-_BODIES = ("request_object", "response_object")
-_ANNOTATIONS = "object_annotations"  # one of them may be a copy of the body
+BODIES = ("request_object", "response_object")
+ANNOTATIONS = "object_annotations"
+"""One of them may be a copy of the body."""
 _TELLING = frozenset(
     "request_uri request_path exec_command pod_commands status_message user_agent annotations user_extra"
     " impersonated_extra authentication_metadata request_object response_object config_data object_annotations"
@@ -89,14 +90,16 @@ def ask(
         UnreadableError: nothing of the logs could be read.
     """
     question = parse_question(sql, parameters)
-    hidden = () if reveal else tuple(name for name in (*_BODIES, _ANNOTATIONS) if name in question.columns)
+    hidden = () if reveal else tuple(name for name in (*BODIES, ANNOTATIONS) if name in question.columns)
     needed = {*question.columns, *(("resource",) if hidden else ())}
     with open_events(logs, sorted(needed), where, is_asked_once=True) as events:
         _show(events, question, hidden)
         events.seal()
         answer = ask_engine(events.engine, question, parameters, seconds=seconds)
         redactor = Redactor(reveal=reveal)
-        makers = [_maker(name, kind, question, redactor) for name, kind in zip(answer.names, answer.types, strict=True)]
+        makers = [
+            maker_of(name, kind, question, redactor) for name, kind in zip(answer.names, answer.types, strict=True)
+        ]
         rows = (
             [make(value) for make, value in zip(makers, row, strict=True)] for batch in answer.batches for row in batch
         )
@@ -114,13 +117,13 @@ def _show(events: Events, question: Question, hidden: tuple[str, ...]) -> None:
 
 
 def _hidden(name: str) -> str:
-    if name == _ANNOTATIONS:
+    if name == ANNOTATIONS:
         return f"CASE WHEN \"resource\" IS DISTINCT FROM 'secrets' THEN {name} END AS {name}"
     return f'{_WITHOUT_VALUES.format(name=name)} AS "{name}"'
 
 
-def _maker(name: str, kind: str, question: Question, redactor: Redactor) -> Callable[[Any], Any]:
-    """What a value of a column of the answer becomes."""
+def maker_of(name: str, kind: str, question: Question, redactor: Redactor) -> Callable[[Any], Any]:
+    """What a value of a column of the answer becomes, redacted."""
     parse = _parsed if kind == "JSON" else json_value
     if redactor.reveal:
         return parse

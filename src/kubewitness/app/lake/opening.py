@@ -31,6 +31,7 @@ class Snapshot:
         files: those that can hold what was asked for.
         place: where their bytes are.
         clusters: that were asked for; None for all.
+        selected_of: number of events out of which those of the files have been selected; None when they are all.
     """
 
     location: str
@@ -38,6 +39,7 @@ class Snapshot:
     files: tuple[DataFile, ...]
     place: Place
     clusters: frozenset[str | None] | None = None
+    selected_of: int | None = None
 
     @property
     def events(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,30 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.judging import Totals
 from kubewitness.app.lake.opening import open_snapshot
-from kubewitness.app.scan import Narrowed, ScanOptions, scan
+from kubewitness.app.scan import Narrowed, scan
+from kubewitness.app.spark.narrowing import copied
 from kubewitness.app.spark.opening import open_spark
 from kubewitness.app.spark.selecting import select_for
-from kubewitness.facts import macros
 from kubewitness.model.ledger import Ledger
-from kubewitness.query.engine import Engine
 from kubewitness.query.predicate import ALWAYS
-from kubewitness.store.files import DataFile
-from kubewitness.store.places import Place
-from kubewitness.store.table import STORED, facts_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kubewitness.app.lake.opening import Snapshot
     from kubewitness.app.plans import Loaded
+    from kubewitness.app.scan import ScanOptions
     from kubewitness.detect.plan import Plan
     from kubewitness.model.alert import Report
-
-_PAGE = 100_000
-_LISTED = ", ".join(f'"{column.name}"' for column in STORED)
-_NEEDED = f"""
-SELECT {_LISTED} FROM events WHERE "row" IN (SELECT event FROM needed) ORDER BY "row"
-"""  # noqa: S608 - our own columns
 
 
 def scan_on_spark(loaded: Loaded, plan: Plan, options: ScanOptions, *, master: str | None = None) -> Report:
@@ -50,6 +41,7 @@ def scan_on_spark(loaded: Loaded, plan: Plan, options: ScanOptions, *, master: s
         StoreError: the store cannot be read.
         SparkError: Spark cannot be reached, or refused.
     """
+    began = time.perf_counter()
     snapshot = open_snapshot(options.store or "", since=options.since, until=options.until, cluster=options.cluster)
     with open_spark(snapshot, ALWAYS, master) as events:
         selection = select_for(loaded, datetime.now(UTC).date())
@@ -58,29 +50,12 @@ def scan_on_spark(loaded: Loaded, plan: Plan, options: ScanOptions, *, master: s
         needed = [events.place(row.file_path, row.file_row) for row in events.rows(selection.needed)]
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         narrowed = Narrowed(
-            _copied(snapshot, needed, Path(folder)),
+            copied(snapshot, needed, Path(folder)),
             _totals(totals),
             {row.cluster: _platform(row.shown, selection.platforms) for row in totals},
         )
-        return scan((), plan, options, narrowed=narrowed)
-
-
-def _copied(snapshot: Snapshot, needed: Sequence[int], folder: Path) -> Snapshot:
-    """A snapshot of these events alone, copied into a data file in a folder."""
-    name = f"{facts_version()}-needed.parquet"
-    engine = Engine(folder)
-    try:
-        engine.run(macros())
-        engine.run("CREATE TABLE needed (event BIGINT)")
-        for start in range(0, len(needed), _PAGE):
-            engine.run("INSERT INTO needed SELECT unnest($rows)", {"rows": list(needed[start : start + _PAGE])})
-        query = snapshot.query(_NEEDED)
-        target = str(folder / name).replace("'", "''")
-        engine.run(f"COPY ({query.sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)", query.parameters)
-    finally:
-        engine.close()
-    file = DataFile(name, (folder / name).stat().st_size, len(needed), None, None)
-    return replace(snapshot, files=(file,), place=Place(str(folder)))
+        report = scan((), plan, options, narrowed=narrowed)
+    return replace(report, duration_s=time.perf_counter() - began)
 
 
 def _totals(rows: Sequence[Any]) -> Totals:
