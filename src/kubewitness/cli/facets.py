@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
+from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, warn_of
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def facets(
         FacetsFormat, Parameter(name=["--format", "-f"], help="How to print it.")
     ] = FacetsFormat.TABLE,
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
+    by: EngineOptions = EngineOptions(),  # noqa: B008 - same
 ) -> int:
     """Show for every field of events its most frequent and its rarest values.
 
@@ -53,7 +55,14 @@ def facets(
     if most < 1 or rarest < 0:
         raise UsageError("--most is a number of values, from 1", hint="write --most 10 --rarest 3")
     text, named = _split(filter, paths, has_store=which.store is not None)
-    found = run(text, which.logs(named, example=_EXAMPLE), most=most, rarest=rarest, reveal=reveal, policy=policy)
+    logs = which.logs(named, example=_EXAMPLE)
+    with ExitStack() as stack:
+        if by.is_spark(which.store):
+            from kubewitness.app.spark.narrowing import narrowed  # noqa: PLC0415 - few want it
+            from kubewitness.query.filters import parse_filter  # noqa: PLC0415
+
+            logs = stack.enter_context(narrowed(logs, parse_filter(text), by.spark_master))
+        found = run(text, logs, most=most, rarest=rarest, reveal=reveal, policy=policy)
     warn_of(found.ledger)
     if format is FacetsFormat.JSON:
         sys.stdout.write(json.dumps({"filter": text, **found.fields()}, indent=2) + "\n")
