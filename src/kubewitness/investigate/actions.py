@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kubewitness.investigate.kinds import CHANGES, NOISE, READS, ActionKind, Sort, is_kubectl, sort_of
@@ -31,6 +32,7 @@ _LOOK_AHEAD = 200
 """How many requests further on the one may be that this one was made for."""
 
 _REFUSED = frozenset({401, 403})
+_FOUND = 200
 _FEWEST_PROBED = 3
 _FEWEST_LISTED = 3
 
@@ -184,6 +186,7 @@ def _mains(requests: Sequence[Request], sorts: Sequence[Sort]) -> dict[int, int]
         found = _nearest(requests, index, near, is_before_only=sort.kind is ActionKind.LIST)
         if found is not None:
             mains[index] = found
+    mains |= _unchanged(requests, sorts, mains)
     return mains | _described(requests, sorts, mains)
 
 
@@ -205,6 +208,26 @@ def _nearest(requests: Sequence[Request], index: int, candidates: Iterable[int],
             return other
         before = other
     return None if is_before_only else before
+
+
+def _unchanged(requests: Sequence[Request], sorts: Sequence[Sort], mains: dict[int, int]) -> dict[int, int]:
+    """Of each read by kubectl amid the writes of an apply: the next write. Nothing had to be changed there."""
+    applies = [index for index, sort in enumerate(sorts) if sort.kind is ActionKind.APPLY and not sort.group[0]]
+    found: dict[int, int] = {}
+    for before, after in pairwise(applies):
+        start, end = requests[before].began_at, requests[after].began_at
+        if sorts[before] != sorts[after] or start is None or end is None or end - start > _AROUND:
+            continue
+        for index in range(before + 1, after):
+            is_read = sorts[index].kind is ActionKind.GET and bool(requests[index].details.get("name"))
+            if (
+                is_read
+                and index not in mains
+                and requests[index].code == _FOUND
+                and is_kubectl(requests[index].details)
+            ):
+                found[index] = after
+    return found
 
 
 def _described(requests: Sequence[Request], sorts: Sequence[Sort], mains: dict[int, int]) -> dict[int, int]:

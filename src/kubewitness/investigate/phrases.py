@@ -88,7 +88,7 @@ def _text(sort: Sort, requests: Sequence[Request], beside: Sequence[Request]) ->
         case ActionKind.EXEC:
             return _exec(requests, what)
         case ActionKind.APPLY:
-            return _apply(sort, requests, objects)
+            return _apply(sort, requests, objects, beside)
         case ActionKind.KUBECTL:
             return f"kubectl {sort.group[0]} of {what}"
         case ActionKind.HELM:
@@ -145,14 +145,20 @@ def _commands(commands: Sequence[str]) -> str:
     return listed([f"`{shorten(command, _LONGEST_COMMAND)}`" for command in commands])
 
 
-def _apply(sort: Sort, requests: Sequence[Request], objects: Sequence[Object]) -> str:
+def _apply(sort: Sort, requests: Sequence[Request], objects: Sequence[Object], beside: Sequence[Request]) -> str:
     by = sort.group[0] if sort.group else ""
     command = f"apply by {by}" if by else "kubectl apply"
     created = sum(request.details.get("verb") == "create" or request.code == 201 for request in requests)  # noqa: PLR2004
-    is_new = f" ({created} created)" if 0 < created < len(objects) else " (created)" if created else ""
-    if len(objects) <= 1:
-        return f"{command} of {summarize(objects) or 'an object'}{is_new}"
-    return f"{command} of {len(objects):,} objects{is_new}, first {objects[0].in_words}"
+    looked_at = distinct_objects([request.details for request in beside])
+    unchanged = len({each.path for each in looked_at} - {each.path for each in objects})
+    number = len(objects) + unchanged
+    parts = [f"{created} created"] if 0 < created < number else ["created"] if created else []
+    parts += [f"{unchanged} unchanged"] if unchanged else []
+    how = f" ({', '.join(parts)})" if parts else ""
+    if number <= 1:
+        return f"{command} of {summarize(objects) or 'an object'}{how}"
+    first = f", first {objects[0].in_words}" if objects else ""
+    return f"{command} of {number:,} objects{how}{first}"
 
 
 def _helm(requests: Sequence[Request]) -> str:
