@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -230,6 +232,9 @@ def test_a_page_is_whole_escaped_and_redacted(folder: Path, audit_log: AuditLog)
     cases.add_note(folder, HOSTILE, HOSTILE)
     case = read_case(folder)
     page = to_page(case)
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.replace("&#39;", "'")
     assert page.count("<script>") == 1
     assert "<script>alert" not in page
     assert "\x1b" not in page
