@@ -152,6 +152,26 @@ class Engine:
         other._connection.execute("SET TimeZone = 'UTC'")
         return other
 
+    def stream(
+        self, sql: str, parameters: Mapping[str, Any] | None, requested_schema: object | None, *, keep: object
+    ) -> object:
+        """The rows of a query as a capsule with an Arrow C stream, which is read at once.
+
+        Args:
+            sql: the query; the engine should be sealed.
+            parameters: values of its parameters.
+            requested_schema: a capsule with a schema, or None.
+            keep: what must live until the rows are there.
+
+        Raises:
+            duckdb.Error: the engine refused.
+        """
+        rows = self._connection.sql(sql, params=dict(parameters) if parameters else None)
+        try:
+            return rows.materialize().__arrow_c_stream__(requested_schema)
+        finally:
+            del keep
+
     def close(self) -> None:
         """Give back memory and temporary files."""
         self._connection.close()

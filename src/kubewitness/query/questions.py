@@ -112,6 +112,33 @@ def ask(
     return replace(answer, batches=_explaining(answer.batches))
 
 
+def stream(
+    engine: Engine,
+    question: Question,
+    parameters: Mapping[str, Any] | None,
+    requested_schema: object | None,
+    *,
+    keep: object,
+) -> object:
+    """The answer as a capsule with an Arrow C stream; see the Arrow PyCapsule interface.
+
+    Args:
+        engine: as for `ask`.
+        question: what to ask.
+        parameters: values of its parameters.
+        requested_schema: a capsule with a schema; None for that of the answer.
+        keep: what must live as long as the engine is read from.
+
+    Raises:
+        QuestionError: it could not be answered.
+    """
+    given = {name: value for name, value in (parameters or {}).items() if name in question.parameters}
+    try:
+        return engine.stream(question.sql, given, requested_schema, keep=keep)
+    except duckdb.Error as error:
+        raise question_error(error) from error
+
+
 def _without_zones(sql: str, answer: Answer) -> str:
     """The question with times in UTC: Python is given times with a zone only with a library for zones."""
     numbered = [f"c{index}" for index in range(len(answer.names))]
