@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -24,6 +25,14 @@ def test_a_life_is_told() -> None:
     assert answer.returncode == 0
     assert "life 1" in answer.stdout
     assert "11-17 09:12:29 end    deleted by system:serviceaccount:shop:ci-deployer (kubectl)" in answer.stdout
+
+
+def test_standard_input_is_read() -> None:
+    log = gzip.decompress((Path(ATTACK).parent / "stolen-admin" / "audit.log.gz").read_bytes()).decode()
+    answer = subprocess.run(
+        [COMMAND, "object", "ns/monitoring", "-"], input=log, capture_output=True, text=True, check=True
+    )
+    assert "deleted by ops-admin (kubectl); gone after 12 s" in answer.stdout
 
 
 def test_json_is_one_object() -> None:

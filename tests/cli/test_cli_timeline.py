@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -45,6 +46,14 @@ def test_wrong_usage_is_said(words: tuple[str, ...], message: str) -> None:
     answer = run(*words)
     assert answer.returncode == 2
     assert message in answer.stderr
+
+
+def test_standard_input_is_read_once_and_so_has_no_alerts() -> None:
+    log = gzip.decompress((Path(ATTACK).parent / "stolen-admin" / "audit.log.gz").read_bytes()).decode()
+    words = [COMMAND, "timeline", "--source", "127.0.0.99", "-", "-f", "json"]
+    found = json.loads(subprocess.run(words, input=log, capture_output=True, text=True, check=True).stdout)
+    assert (found["summary"]["requests"], found["summary"]["alerts"]) == (65, 0)
+    assert found["summary"]["remarks"] == ["alerts are not looked for in standard input, which can be read only once"]
 
 
 def test_an_empty_answer_says_where_to_ask_next() -> None:

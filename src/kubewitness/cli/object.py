@@ -32,7 +32,7 @@ class ObjectFormat(StrEnum):
 def object_command(
     name: Annotated[str, Parameter(help="NAMESPACE/KIND/NAME or KIND/NAME; a kind may be a resource, or short.")],
     /,
-    *paths: Annotated[str, Parameter(help=PATHS_HELP)],
+    *paths: Annotated[str, Parameter(help=PATHS_HELP, allow_leading_hyphen=True)],
     diff: Annotated[bool, Parameter(help="Print what each revision changed as differences of YAML.", negative="")] = (
         False
     ),

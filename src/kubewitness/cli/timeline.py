@@ -31,7 +31,9 @@ class TimelineFormat(StrEnum):
 
 
 def timeline(
-    *paths: Annotated[str, Parameter(help=f"A filter, if the first is no file; then: {PATHS_HELP}")],
+    *paths: Annotated[
+        str, Parameter(help=f"A filter, if the first is no file; then: {PATHS_HELP}", allow_leading_hyphen=True)
+    ],
     actor: Annotated[str | None, Parameter(help="Who acted, or as whom they acted; * and ? are wildcards.")] = None,
     object: Annotated[  # noqa: A002
         str | None, Parameter(help="NAMESPACE/KIND/NAME or KIND/NAME, such as shop/deploy/web.")
