@@ -10,7 +10,7 @@ import yaml
 
 from kubewitness.investigate.rbac.access import Access
 from kubewitness.investigate.rbac.manifests import ManifestError, read_manifests
-from kubewitness.investigate.rbac.roles import Grant, is_allowed
+from kubewitness.investigate.rbac.roles import Grant, everybodys_grants, is_allowed
 
 CASES = yaml.safe_load((Path(__file__).parent / "rbac.yaml").read_text("utf-8"))
 HEAD = "apiVersion: rbac.authorization.k8s.io/v1\n"
@@ -140,3 +140,13 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(text: str, message: st
     with pytest.raises(ManifestError, match=message) as caught:
         read_manifests(text, "role.yaml")
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"), [("alice", [True, True, True]), ("system:anonymous", [True, False, False])]
+)
+def test_every_user_may_what_the_default_roles_say(user: str, expected: list[bool]) -> None:
+    grants = everybodys_grants(user)
+    asked = ["get /version", "get /apis/apps/v1", "create selfsubjectreviews.authentication.k8s.io"]
+    assert [is_allowed(grants, access_of(text)) for text in asked] == expected
+    assert not is_allowed(grants, GET_POD)

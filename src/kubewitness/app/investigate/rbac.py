@@ -127,7 +127,7 @@ def propose_roles(
         observed = _observe(events, logs, name)
     uses: Iterable[Use] = observed.allowed
     if not everybodys:
-        known = everybodys_grants()
+        known = everybodys_grants(observed.user)
         uses = [use for use in uses if not is_allowed(known, use.access)]
     shown = [_shown(use, Redactor(reveal=reveal)) for use in uses]
     return observed, propose(with_stream_pairs(shown), observed.subject, folding)
@@ -151,9 +151,9 @@ def replay_role(logs: Logs, name: str, manifests: Manifests, *, attack: bool = T
         observed = _observe(events, logs, name)
         grants = list(manifests.grants(observed.user, observed.groups))
         found = alerts_about(logs, observed.user) if attack and observed.subject.kind is not SubjectKind.GROUP else []
-        steps = tuple(_steps(events, found, [*grants, *everybodys_grants()])) if found else ()
+        steps = tuple(_steps(events, found, [*grants, *everybodys_grants(observed.user)])) if found else ()
     redactor = Redactor(reveal=reveal)
-    held = [*grants, *everybodys_grants()]
+    held = [*grants, *everybodys_grants(observed.user)]
     denied = [use for use in observed.allowed if not is_allowed(held, use.access)]
     gained = [use for use in observed.denied if is_allowed(grants, use.access)]
     return Replayed(

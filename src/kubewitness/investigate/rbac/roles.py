@@ -212,6 +212,12 @@ def is_allowed(grants: Iterable[Grant], access: Access, groups: Iterable[str] = 
 
 CLUSTER_ADMIN = Role("cluster-admin", None, (RoleRule((ALL,), (ALL,), (ALL,)), RoleRule((ALL,), urls=(ALL,))))
 
+ANONYMOUS = "system:anonymous"
+_PUBLIC = Role(
+    "system:public-info-viewer",
+    None,
+    (RoleRule(("get",), urls=("/healthz", "/livez", "/readyz", "/version", "/version/")),),
+)
 EVERYBODYS = (
     Role(
         "system:discovery",
@@ -234,15 +240,12 @@ EVERYBODYS = (
             RoleRule(("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
         ),
     ),
-    Role(
-        "system:public-info-viewer",
-        None,
-        (RoleRule(("get",), urls=("/healthz", "/livez", "/readyz", "/version", "/version/")),),
-    ),
+    _PUBLIC,
 )
 """Roles that a cluster binds to every user who authenticated, as kube-apiserver makes them (Kubernetes 1.36)."""
 
 
-def everybodys_grants() -> tuple[Grant, ...]:
-    """What everybody may who authenticated."""
-    return tuple(grant for role in EVERYBODYS for grant in _granted(role, None))
+def everybodys_grants(user: str) -> tuple[Grant, ...]:
+    """What a user may as everybody may: who did not authenticate may look at the server's health and version only."""
+    roles = EVERYBODYS if user != ANONYMOUS else (_PUBLIC,)
+    return tuple(grant for role in roles for grant in _granted(role, None))
