@@ -14,6 +14,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, CommitProperties, PostCommitHookProperties, RemoveAction, Transaction
 
 from kubewitness.model.errors import StoreError
+from kubewitness.store.places import is_remote
 from kubewitness.store.positions import Position, positions_of, transactions_of
 from kubewitness.store.table import FORMAT, PARTITIONS, STATISTICS, schema_json
 
@@ -244,11 +245,6 @@ class Lake:
                 where=self.location,
                 hint="upgrade kubewitness",
             )
-
-
-def is_remote(location: str) -> bool:
-    """Whether a store is in an object store, as opposed to in a folder."""
-    return "://" in location and not location.startswith("file://")
 
 
 def _address(location: str) -> str:

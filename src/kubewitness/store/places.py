@@ -1,31 +1,79 @@
-"""Where the bytes of a store are: a folder."""
+"""Where the bytes of a store are: a folder, or an object store of which the engine reads copies."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
+
+from kubewitness.model.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
 _STAGING = "_staging"
+_FETCHES = 8
 
 
-class Place:
-    """The folder of a store.
+class Place(Protocol):
+    """Where the bytes of a store are.
 
     Attributes:
         location: as the user named it.
     """
 
+    location: str
+
+    def staging(self, folder: Path) -> AbstractContextManager[Path]:
+        """A folder for files that are being written; it is gone afterwards.
+
+        Args:
+            folder: for temporary files, where it cannot be inside the store.
+        """
+
+    def keep(self, file: str, path: str) -> None:
+        """Move a finished file to its path in the store."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file of the store."""
+
+    def paths(self, files: Iterable[str]) -> dict[str, str]:
+        """Where the engine finds files, by their path in the store."""
+
+    def sweep(self, hours: int, *, is_dry_run: bool) -> list[str]:
+        """Delete what interrupted commands have left half written so many hours ago, and say what."""
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file of the store; None when it is not there."""
+
+
+def is_remote(location: str) -> bool:
+    """Whether a store is in an object store, as opposed to in a folder."""
+    return "://" in location
+
+
+def place_of(location: str) -> Place:
+    """Where the bytes of a store are.
+
+    Raises:
+        StoreError: object stores cannot be read by this installation, or there is none of this kind.
+    """
+    return Bucket(location) if is_remote(location) else Folder(location)
+
+
+class Folder:
+    """A folder. Its methods are those of `Place`."""
+
     def __init__(self, location: str) -> None:
         self.location = location
-        self._folder = Path(location.removeprefix("file://")).absolute()
+        self._folder = Path(location).absolute()
 
     @contextmanager
     def staging(self, folder: Path) -> Iterator[Path]:
@@ -71,3 +119,103 @@ class Place:
             return (self._folder / path).stat().st_size
         except OSError:
             return None
+
+
+class Bucket:
+    """A part of an object store: `az://`, `abfss://`, `s3://`, `gs://`. Its methods are those of `Place`.
+
+    The engine reads local copies. A data file never changes, so each is fetched once and kept in the user's cache.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        try:
+            import obstore  # noqa: PLC0415 - an optional extra
+            from obstore.exceptions import BaseError  # noqa: PLC0415
+            from obstore.store import from_url  # noqa: PLC0415
+        except ImportError as error:
+            raise StoreError(
+                "stores in object stores need the extra `cloud`",
+                where=location,
+                hint="pip install 'kubewitness[cloud]'",
+            ) from error
+        self._objects = obstore
+        self._error = BaseError
+        try:
+            self._store = from_url(location)
+        except (BaseError, ValueError) as error:
+            raise StoreError(str(error).splitlines()[0], where=location) from error
+        self._copies = _cache_folder() / hashlib.sha256(location.encode()).hexdigest()[:16]
+
+    @contextmanager
+    def staging(self, folder: Path) -> Iterator[Path]:
+        """A folder beside the engine's temporary files."""
+        path = folder / f"staging-{uuid4().hex}"
+        path.mkdir()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def keep(self, file: str, path: str) -> None:
+        """Send a finished file."""
+        with self._as_os_errors():
+            self._objects.put(self._store, path, Path(file))
+        Path(file).unlink()
+
+    def delete(self, path: str) -> None:
+        """Delete an object."""
+        with self._as_os_errors():
+            self._objects.delete(self._store, path)
+
+    def paths(self, files: Iterable[str]) -> dict[str, str]:
+        """Local copies, fetched where they are not there yet."""
+        found = {path: self._copies / path for path in files}
+        missing = [path for path, copy in found.items() if not copy.exists()]
+        if missing:
+            self._copies.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                with ThreadPoolExecutor(_FETCHES) as pool:
+                    for _ in pool.map(self._fetch, missing):
+                        pass
+            except OSError as error:
+                raise StoreError(f"cannot be fetched: {error}", where=self.location) from error
+        return {path: str(copy) for path, copy in found.items()}
+
+    def sweep(self, hours: int, *, is_dry_run: bool) -> list[str]:
+        """Nothing is half written in an object store."""
+        del hours, is_dry_run
+        return []
+
+    def size(self, path: str) -> int | None:
+        """Bytes of an object."""
+        try:
+            return int(self._objects.head(self._store, path)["size"])
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def _as_os_errors(self) -> Iterator[None]:
+        """Raise what goes wrong as what a folder would raise."""
+        try:
+            yield
+        except self._error as error:
+            raise OSError(str(error).splitlines()[0]) from error
+
+    def _fetch(self, path: str) -> None:
+        copy = self._copies / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = copy.with_name(f"{copy.name}.{uuid4().hex}")
+        try:
+            with self._as_os_errors(), unfinished.open("wb") as file:
+                for chunk in self._objects.get(self._store, path).stream():
+                    file.write(chunk)
+            unfinished.replace(copy)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _cache_folder() -> Path:
+    """The user's own cache: what is in a store is not for others to read."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "kubewitness" / "stores"

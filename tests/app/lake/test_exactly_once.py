@@ -18,7 +18,7 @@ from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.model.errors import StoreError
 from kubewitness.store.lake import Change, ConflictError, Lake
-from kubewitness.store.places import Place
+from kubewitness.store.places import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,7 +189,7 @@ def test_what_cannot_be_written_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Place, "keep", full)
+        patched.setattr(Folder, "keep", full)
         with pytest.raises(StoreError, match="No space left") as caught:
             ingest([str(logs)], str(store))
     assert caught.value.hint is not None

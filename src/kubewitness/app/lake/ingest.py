@@ -20,7 +20,7 @@ from kubewitness.model.ledger import Ledger, Origin, Rejection
 from kubewitness.query.engine import Engine
 from kubewitness.sources import find_sources
 from kubewitness.store.lake import Change, ConflictError, Lake
-from kubewitness.store.places import Place
+from kubewitness.store.places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from kubewitness.sources import Source
     from kubewitness.store.files import DataFile
+    from kubewitness.store.places import Place
     from kubewitness.store.positions import Position
 
 _BATCH_BYTES = 100 << 20
@@ -129,7 +130,7 @@ def ingest(
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
         folder = Path(name)
         cutter = Cutter(folder, cluster=cluster, is_finished=is_finished, piece_bytes=piece_bytes)
-        run = _Ingest(lake, Place(store), cutter, folder)
+        run = _Ingest(lake, place_of(store), cutter, folder)
         run.sum.unreadable += listing.unreadable
         run.take(listing.sources)
     total = run.sum

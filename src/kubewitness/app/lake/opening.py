@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kubewitness.model.errors import UsageError
 from kubewitness.store.files import select_files
 from kubewitness.store.lake import Lake
-from kubewitness.store.places import Place
+from kubewitness.store.places import place_of
 from kubewitness.store.relation import stored_query
 from kubewitness.store.table import facts_version
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kubewitness.query.reading import ReadingQuery
     from kubewitness.store.files import DataFile
+    from kubewitness.store.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def open_snapshot(
     files = lake.files()
     clusters = None if cluster is None else _clusters_called(cluster, {each.cluster for each in files})
     found = select_files(files, since=since, until=until, clusters=clusters)
-    return Snapshot(store, lake.version, tuple(found), Place(store), clusters)
+    return Snapshot(store, lake.version, tuple(found), place_of(store), clusters)
 
 
 def _clusters_called(name: str, known: Iterable[str | None]) -> frozenset[str | None]:

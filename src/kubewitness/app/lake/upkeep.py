@@ -13,7 +13,7 @@ from kubewitness.app.lake.writing import LISTED, drop_files, rewrite_files
 from kubewitness.facts import macros
 from kubewitness.query.engine import Engine
 from kubewitness.store.lake import Change, ConflictError, Lake
-from kubewitness.store.places import Place
+from kubewitness.store.places import place_of
 from kubewitness.store.relation import stored_query
 from kubewitness.store.table import SORTED_BY, facts_version
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kubewitness.store.files import DataFile
+    from kubewitness.store.places import Place
 
 GRACE_HOURS = 24
 """How long a data file that no longer counts is kept for those who still read it."""
@@ -96,7 +97,7 @@ def compact(store: str, *, grace_hours: int = GRACE_HOURS, is_dry_run: bool = Fa
     Raises:
         StoreError: the store cannot be read or written.
     """
-    lake, place = Lake.open(store), Place(store)
+    lake, place = Lake.open(store), place_of(store)
     groups = [*_groups(lake.files())]
     joined: list[DataFile] = []
     written: list[DataFile] = []
@@ -132,7 +133,7 @@ def retain(store: str, keeping: Keeping, *, today: date | None = None, is_dry_ru
     Raises:
         StoreError: the store cannot be read or written.
     """
-    lake, place = Lake.open(store), Place(store)
+    lake, place = Lake.open(store), place_of(store)
     today = today or datetime.now(UTC).date()
     events = size = 0
     days: set[date] = set()

@@ -19,7 +19,7 @@ from kubewitness.query.engine import Engine, EngineError
 from kubewitness.sources import find_sources, open_source
 from kubewitness.store.lake import Lake
 from kubewitness.store.original import WRITTEN, parse_record, written_back
-from kubewitness.store.places import Place
+from kubewitness.store.places import place_of
 from kubewitness.store.positions import key_of
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def verify_store(store: str, paths: Sequence[str] = ()) -> Checked:
     Raises:
         StoreError: the store cannot be read.
     """
-    lake, place = Lake.open(store), Place(store)
+    lake, place = Lake.open(store), place_of(store)
     files = lake.files()
     broken: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
@@ -167,7 +167,7 @@ def trace_events(store: str, *, audit_id: str | None, origin: str | None, paths:
         UsageError: there is no such event.
     """
     lake = Lake.open(store)
-    snapshot = Snapshot(store, lake.version, tuple(lake.files()), Place(store))
+    snapshot = Snapshot(store, lake.version, tuple(lake.files()), place_of(store))
     condition = "audit_id = $audit_id"
     values: dict[str, Any] = {"audit_id": audit_id}
     if origin is not None:
