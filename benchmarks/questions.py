@@ -36,7 +36,7 @@ from kubewitness.facts import macros  # noqa: E402
 from kubewitness.query.engine import Engine  # noqa: E402
 from kubewitness.query.reading import ReadingQuery  # noqa: E402
 from kubewitness.store.lake import Change, Lake  # noqa: E402
-from kubewitness.store.places import Place  # noqa: E402
+from kubewitness.store.places import place_of  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def _multiply(small: Path, store: Path, events: int, folder: Path) -> None:
             again = snapshot.query(_AGAIN)
             values = {**again.parameters, "numbers": numbers, "days": timedelta(days=day)}
             query = ReadingQuery(again.sql, values)
-            lake.commit(Change(adds=rewrite_files(engine, query, place=Place(str(store)), folder=folder)))
+            lake.commit(Change(adds=rewrite_files(engine, query, place=place_of(str(store)), folder=folder)))
     finally:
         engine.close()
 

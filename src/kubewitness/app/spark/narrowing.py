@@ -14,7 +14,7 @@ from kubewitness.facts import macros
 from kubewitness.query.engine import Engine
 from kubewitness.query.predicate import And
 from kubewitness.store.files import DataFile
-from kubewitness.store.places import Place
+from kubewitness.store.places import place_of
 from kubewitness.store.table import STORED, facts_version
 
 if TYPE_CHECKING:
@@ -85,4 +85,4 @@ def copied(snapshot: Snapshot, rows: Sequence[int], folder: Path) -> Snapshot:
         )
     )
     file = DataFile(name, (folder / name).stat().st_size, len(rows), None, None, least, greatest)
-    return replace(snapshot, files=(file,), place=Place(str(folder)), selected_of=snapshot.events)
+    return replace(snapshot, files=(file,), place=place_of(str(folder)), selected_of=snapshot.events)
