@@ -37,6 +37,13 @@ def test_no_rows_are_an_empty_list() -> None:
     assert "no rows" in run(sql, PLAIN).stdout
 
 
+def test_no_rows_of_a_filter_say_whether_there_could_have_been_any() -> None:
+    words = ("FROM events", PLAIN, "--filter", "verb:get resource:secrets user:nobody", "-f", "json")
+    answer = run(*words, "--policy", "builtin:aks-kube-audit-admin")
+    assert answer.stdout == "[]\n"
+    assert "nothing found; this log could not have shown it" in answer.stderr
+
+
 def test_columns_of_the_same_name_are_all_there() -> None:
     sql = "SELECT 1 AS a, 2 AS a, 3 AS a"
     assert json.loads(run(sql, PLAIN, "--format", "json").stdout) == [{"a": 1, "a_2": 2, "a_3": 3}]

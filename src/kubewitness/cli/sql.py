@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -22,6 +23,10 @@ def sql(
     filter: Annotated[  # noqa: A002
         str, Parameter(help="Only events of which this filter holds are in the table: 'verb:delete'.")
     ] = "",
+    policy: Annotated[
+        Path | None,
+        Parameter(help="Audit policy of the server, or builtin:NAME, to say whether the log could have shown it."),
+    ] = None,
     most: Annotated[int, Parameter(name=["--most", "-n"], help="How many rows a table shows.")] = 100,
     seconds: Annotated[float, Parameter(help="How long the query may take, reading of logs not counted.")] = 600.0,
     reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
@@ -31,12 +36,15 @@ def sql(
 ) -> int:
     """Ask events in SQL: the table is `events`, its columns are those of docs/reference/columns.md.
 
-    The query reads that table and nothing else: no file, no network, no setting.
+    The query reads that table and nothing else: no file, no network, no setting. When there are no rows, --filter lets
+    it say whether the log could have shown such events.
     With --engine spark it is in Spark's SQL.
     """
     from kubewitness.alert.render.rows import render_rows  # noqa: PLC0415 - the engine is imported when it runs
+    from kubewitness.app.asking.shown import could_have_shown  # noqa: PLC0415
     from kubewitness.app.asking.sql import ask  # noqa: PLC0415
     from kubewitness.query.filters import parse_filter  # noqa: PLC0415
+    from kubewitness.words.escape import visible  # noqa: PLC0415
 
     if most < 0:
         raise UsageError("--most is a number of rows", hint="write 0 or more")
@@ -47,7 +55,11 @@ def sql(
         with ask_on_spark(query, logs, where=parse_filter(filter), reveal=reveal, master=by.spark_master) as answer:
             render_rows(answer.names, answer.rows, format, sys.stdout, types=answer.types, most=most)
         return 0
-    with ask(query, logs, where=parse_filter(filter), seconds=seconds, reveal=reveal) as asked:
+    predicate = parse_filter(filter)
+    with ask(query, logs, where=predicate, seconds=seconds, reveal=reveal) as asked:
         warn_of(asked.events.ledger)
-        render_rows(asked.names, asked.rows, format, sys.stdout, types=asked.types, most=most)
+        count = render_rows(asked.names, asked.rows, format, sys.stdout, types=asked.types, most=most)
+        if not count and filter:
+            for sentence in could_have_shown(predicate, logs, asked.events, policy).sentences():
+                print(visible(sentence), file=sys.stderr)  # noqa: T201 - beside the answer
         return EXIT_UNUSABLE if asked.events.is_unusable else 0
