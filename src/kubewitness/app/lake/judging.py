@@ -115,10 +115,11 @@ class StoredEvidence(Evidence):
         )
         listed = ", ".join(f"{sql} AS {name}" for name, sql in wanted.items())
         query = self._snapshot.query(
-            f'SELECT event_number, {listed} FROM events JOIN asked ON asked.event_row = events."row"'  # noqa: S608 - of the plan
+            f'SELECT "row" AS event_row, {listed} FROM events WHERE "row" IN (SELECT event_row FROM asked)'  # noqa: S608 - of the plan
         )
+        numbers = {place: number for number, place in self._store.run("SELECT event_number, event_row FROM asked")}
         return {
-            row.pop("event_number"): {name: value for name, value in row.items() if value is not None}
+            numbers[row.pop("event_row")]: {name: value for name, value in row.items() if value is not None}
             for row in self._store.rows(query.sql, query.parameters)
         }
 
@@ -162,10 +163,12 @@ def _judge_kinds(engine: Engine, plan: Plan, snapshot: Snapshot, names: list[str
         engine,
         snapshot,
         "again",
-        f'SELECT own_kind, "row", {columns} FROM events JOIN representatives ON own_row = "row"',  # noqa: S608 - of the plan
+        # Not a join: data files on the side that a join is built of make the engine (2.0) fail now and then.
+        f'SELECT "row", {columns} FROM events WHERE "row" IN (SELECT own_row FROM representatives)',  # noqa: S608 - of the plan
     )
     select = f'SELECT own_kind AS kind, "row", {listed} FROM judged'  # noqa: S608 - of the plan
-    judged = with_floors((("events", "SELECT * FROM again"), *above), select)
+    rows = 'SELECT again.*, own_kind FROM again JOIN representatives ON own_row = "row"'
+    judged = with_floors((("events", rows), *above), select)
     engine.run(f"CREATE OR REPLACE TEMP TABLE judged_kinds AS {judged}")
 
 
