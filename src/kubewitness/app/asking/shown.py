@@ -90,7 +90,11 @@ def could_have_shown(predicate: Predicate, logs: Logs, events: Events, policy: P
         return Shown(
             Could.UNKNOWN, reasons=("standard input cannot be read twice; name a file, or say how with --policy",)
         )
-    found = recognise(logs.paths) if logs.store is None else recognise_stored(open_snapshot(logs.store))
+    found = (
+        recognise(logs.paths)
+        if logs.store is None
+        else recognise_stored(open_snapshot(logs.store, cluster=logs.cluster))
+    )
     if not found.rows:
         return Shown(Could.UNKNOWN, reasons=("no event says at which level it was recorded",))
     return _judged(predicate, found.recording, is_inferred=found.is_inferred)
