@@ -26,7 +26,7 @@ demo: setup
 	$(BIN)/kubewitness scan examples/aks-attack --format html -o report.html
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff format --check .
