@@ -194,7 +194,7 @@ def _command_section(words: tuple[str, ...], command: App) -> str:
         row = [_values(argument.hint), _sentence(argument.parameter.help or ""), _default(default)]
         if argument.index is not None:
             arguments.append([f"`{argument.names[0]}`", *row[:2]])
-        else:
+        elif argument.names != ("*",):  # a group of options, each of which comes by itself
             options.append([", ".join(f"`{name}`" for name in argument.names), *row])
     usage = [*words, *(name.strip("`") for name, *_ in arguments), *(["[OPTIONS]"] if options else [])]
     parts = [f"## {' '.join(words[1:])}\n", f"`{' '.join(usage)}`\n", f"{about.strip()}\n"]

@@ -63,7 +63,8 @@ def spark_session(master: str | None = None) -> Iterator[Any]:
     except (PySparkException, OSError, RuntimeError) as error:
         raise SparkError(_first_line(error), where=master or "spark", hint="see docs/scale.md") from error
     try:
-        session.sparkContext.setLogLevel("ERROR")
+        if running is None:
+            session.sparkContext.setLogLevel("ERROR")
         for name, value in _SETTINGS.items():
             session.conf.set(name, value)
         with _told(PySparkException):
