@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 _PAGE = 100_000
+_ROW_BITS = 40
+_ROW_MASK = (1 << _ROW_BITS) - 1
 _LISTED = ", ".join(f'"{column.name}"' for column in STORED)
 _SELECTED = f"""
 SELECT {_LISTED} FROM events WHERE "row" IN (SELECT event FROM selected) ORDER BY "row"
@@ -63,13 +65,17 @@ def copied(snapshot: Snapshot, rows: Sequence[int], folder: Path) -> Snapshot:
         folder: where to put the file.
     """
     name = f"{facts_version()}-selected.parquet"
+    # Of a store elsewhere only the files are fetched that have one of them.
+    places = {old: new for new, old in enumerate(sorted({row >> _ROW_BITS for row in rows}))}
+    few = replace(snapshot, files=tuple(snapshot.files[old] for old in places))
+    rows = [places[row >> _ROW_BITS] << _ROW_BITS | row & _ROW_MASK for row in rows]
     engine = Engine(folder)
     try:
         engine.run(macros())
         engine.run("CREATE TABLE selected (event BIGINT)")
         for start in range(0, len(rows), _PAGE):
             engine.run("INSERT INTO selected SELECT unnest($rows)", {"rows": list(rows[start : start + _PAGE])})
-        query = snapshot.query(_SELECTED)
+        query = few.query(_SELECTED)
         target = str(folder / name).replace("'", "''")
         engine.run(f"COPY ({query.sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)", query.parameters)
     finally:

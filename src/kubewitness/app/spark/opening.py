@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from kubewitness.model.errors import UsageError
 from kubewitness.query.spark import spark_sql
 from kubewitness.query.spark_session import spark_session
+from kubewitness.store.places import is_remote
 from kubewitness.store.table import STORED, facts_version
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _TYPES = {
     "DATE": "date",
     "BLOB": "binary",
 }
-_PATTERN = re.compile(r"[\[\]{}*?\\]")
+_PATTERN = re.compile(r"[\[\]{}*?\\]")  # what Spark would take for one
+_ESCAPED = r"\\\g<0>"
 
 EVENTS = "events"
 """View of the events that were asked for: columns of `store.table.STORED`, and `file_path` and `file_row`."""
@@ -60,9 +62,10 @@ class SparkEvents:
         return self._index(file_path) << 40 | file_row
 
     def _index(self, file_path: str) -> int:
-        path = unquote(file_path.removeprefix("file:"))
-        path = "/" + path.lstrip("/") if path.startswith("/") else path
-        return _indexes(self.snapshot)[path]
+        # Inside of a store, a path is a day and a name.
+        return {each.path: index for index, each in enumerate(self.snapshot.files)}[
+            "/".join(unquote(file_path).split("/")[-2:])
+        ]
 
 
 @contextmanager
@@ -87,7 +90,7 @@ def open_spark(snapshot: Snapshot, where: Predicate, master: str | None) -> Iter
     with spark_session(master) as session:
         schema = ", ".join(f"`{column.name}` {spark_type(column.type)}" for column in STORED)
         reader = session.read.schema(schema).option("recursiveFileLookup", "true")
-        paths = [_address(path) for path in _indexes(snapshot)]
+        paths = _addresses(snapshot)
         if paths:
             frame = reader.parquet(*paths).select(
                 *(f"`{column.name}`" for column in STORED),
@@ -108,12 +111,14 @@ def spark_type(kind: str) -> str:
     return f"array<{spark_type(kind[:-2])}>" if kind.endswith("[]") else _TYPES[kind]
 
 
-def _indexes(snapshot: Snapshot) -> dict[str, int]:
-    """Place of each data file among those that the engine reads, by the path that it knows."""
-    paths = snapshot.place.paths(each.path for each in snapshot.files)
-    return {paths[each.path]: index for index, each in enumerate(snapshot.files)}
-
-
-def _address(path: str) -> str:
-    """A path as Spark wants it, which takes some characters for patterns."""
-    return _PATTERN.sub(r"\\\g<0>", path if "://" in path else f"file://{path}")
+def _addresses(snapshot: Snapshot) -> list[str]:
+    """The data files as Spark names them."""
+    if not is_remote(snapshot.location):
+        return [
+            f"file://{_PATTERN.sub(_ESCAPED, path)}"
+            for path in snapshot.place.paths(each.path for each in snapshot.files).values()
+        ]
+    location = snapshot.location.rstrip("/")
+    if location.startswith("s3://"):
+        location = f"s3a{location.removeprefix('s3')}"
+    return [f"{location}/{_PATTERN.sub(_ESCAPED, each.path)}" for each in snapshot.files]
