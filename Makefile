@@ -39,7 +39,10 @@ fix: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --many-rules --parts
+	$(BIN)/python benchmarks/apply.py
+	$(BIN)/python benchmarks/lake.py
+	$(BIN)/python benchmarks/questions.py
 
 docs: setup
 	$(BIN)/python docs/generate.py
