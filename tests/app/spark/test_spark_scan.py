@@ -16,7 +16,7 @@ from kubewitness.app.spark.scanning import scan_on_spark
 if TYPE_CHECKING:
     from kubewitness.model.alert import Report
 
-LOGS = Path(__file__).parents[4] / "shared" / "data" / "ours" / "logs"
+LOG = Path(__file__).parents[2] / "fixtures" / "cluster" / "cluster.ndjson.zst"
 
 
 def by_both(options: ScanOptions) -> tuple[Report, Report]:
@@ -38,10 +38,8 @@ def test_spark_comes_to_the_same_alerts(store: str) -> None:
 
 @pytest.mark.usefixtures("spark")
 def test_spark_comes_to_the_same_alerts_on_a_real_log(tmp_path: Path) -> None:
-    if not LOGS.is_dir():
-        pytest.skip("the logs are not here")
     store = str(tmp_path / "lake")
-    ingest([str(LOGS)], store)
+    ingest([str(LOG)], store)
     one, other = by_both(ScanOptions(store=store))
     assert len(one.alerts) > 100
     assert_same(one, other)
