@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import zstandard
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     Derive = Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]]
     Document = dict[str, Any]
 
-LOG = Path(__file__).parents[2].parent / "shared" / "data" / "ours" / "logs" / "cluster.ndjson.zst"
+LOG = Path(__file__).parents[1] / "fixtures" / "cluster" / "cluster.ndjson.zst"
 TEMPLATES = {
     "pods": ("spec",),
     "cronjobs": ("spec", "jobTemplate", "spec", "template", "spec"),
@@ -156,7 +155,6 @@ def expected_of(event: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.skipif(not LOG.exists(), reason="the log is not here")
 def test_facts_of_a_real_log_are_those_computed_plainly(derive: Derive) -> None:
     events = list(writes_of(LOG))
     seen: Counter[str] = Counter()
