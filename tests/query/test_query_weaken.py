@@ -14,8 +14,20 @@ from tests.query.predicates import holds, predicates
 from kubewitness.model.event import COLUMNS
 from kubewitness.query.fields import find_field
 from kubewitness.query.needs import ABSENT, Needs, needs
-from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Predicate, Text, fields_of
-from kubewitness.query.weaken import leaves_of, weaken, without_known, without_seen
+from kubewitness.query.predicate import (
+    ALWAYS,
+    NEVER,
+    And,
+    Exists,
+    Not,
+    Operator,
+    Or,
+    Predicate,
+    Text,
+    fields_of,
+    leaves_of,
+)
+from kubewitness.query.weaken import weaken, without_known, without_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

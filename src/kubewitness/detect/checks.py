@@ -9,10 +9,10 @@ from kubewitness.detect.feeds import Fed, Verdict, feeds_of
 from kubewitness.detect.kinds import is_dear
 from kubewitness.model.issue import Issue, IssueSeverity
 from kubewitness.model.rule import RuleClass, RuleKind
-from kubewitness.query.domains import impossible, leaves_of
+from kubewitness.query.domains import impossible
 from kubewitness.query.fields import find_field, is_published_name
 from kubewitness.query.implication import Known, implies, is_always
-from kubewitness.query.predicate import And, Not, Operator, Or, Text, fields_of
+from kubewitness.query.predicate import And, Not, Operator, Or, Text, fields_of, leaves_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

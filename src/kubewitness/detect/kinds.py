@@ -30,9 +30,10 @@ from kubewitness.query.predicate import (
     Or,
     Text,
     fields_of,
+    leaves_of,
 )
 from kubewitness.query.pruning import needed
-from kubewitness.query.weaken import leaves_of, weaken, without_known, without_seen
+from kubewitness.query.weaken import weaken, without_known, without_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -48,10 +48,10 @@ from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import lower
 from kubewitness.query.needs import Needs, condition, needs
-from kubewitness.query.predicate import ALWAYS, And, Not, Or, fields_of
+from kubewitness.query.predicate import ALWAYS, And, Not, Or, fields_of, leaves_of
 from kubewitness.query.pruning import needed
 from kubewitness.query.reading import OUTCOME
-from kubewitness.query.weaken import leaves_of, without_known
+from kubewitness.query.weaken import without_known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -15,8 +15,6 @@ from kubewitness.query.implication import is_never
 from kubewitness.query.predicate import And, Compare, InNetwork, Not, Number, Operator, Or, Order, Text, TimePart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kubewitness.query.predicate import Leaf, Predicate
 
 
@@ -114,18 +112,6 @@ def without_impossible(predicate: Predicate) -> Predicate:
             return Not(without_impossible(item))
         case _:
             return Or(()) if impossible(predicate) else predicate
-
-
-def leaves_of(predicate: Predicate) -> Iterator[Leaf]:
-    """Every single test in a predicate."""
-    match predicate:
-        case And(items) | Or(items):
-            for item in items:
-                yield from leaves_of(item)
-        case Not(item):
-            yield from leaves_of(item)
-        case _:
-            yield predicate
 
 
 def _impossible_text(test: Text) -> Impossible | None:

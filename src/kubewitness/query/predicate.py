@@ -194,18 +194,26 @@ ALWAYS = And(())
 NEVER = Or(())
 
 
-def fields_of(predicate: Predicate) -> Iterator[Field]:
-    """Every field that the predicate looks at."""
+def leaves_of(predicate: Predicate) -> Iterator[Leaf]:
+    """The tests that a predicate is made of."""
     match predicate:
         case And(items) | Or(items):
             for item in items:
-                yield from fields_of(item)
+                yield from leaves_of(item)
         case Not(item):
-            yield from fields_of(item)
-        case Same(field, other):
-            yield field
-            yield other
-        case Keyword():
-            yield from (Field(name, BY_NAME[name]) for name in SEARCHED)
+            yield from leaves_of(item)
         case _:
-            yield predicate.field
+            yield predicate
+
+
+def fields_of(predicate: Predicate) -> Iterator[Field]:
+    """Every field that the predicate looks at."""
+    for leaf in leaves_of(predicate):
+        match leaf:
+            case Same(field, other):
+                yield field
+                yield other
+            case Keyword():
+                yield from (Field(name, BY_NAME[name]) for name in SEARCHED)
+            case _:
+                yield leaf.field

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.query.needs import ABSENT
-from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Text, fields_of
+from kubewitness.query.predicate import ALWAYS, NEVER, And, Exists, Not, Operator, Or, Text, fields_of, leaves_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,18 +26,6 @@ def weaken(predicate: Predicate, bounds: Callable[[Predicate], Bounds]) -> Predi
         bounds: what can be seen of a test, which is no combination of others.
     """
     return _bound(predicate, bounds, is_upper=True)
-
-
-def leaves_of(predicate: Predicate) -> Iterator[Predicate]:
-    """The tests that a predicate is made of."""
-    match predicate:
-        case And(items) | Or(items):
-            for item in items:
-                yield from leaves_of(item)
-        case Not(item):
-            yield from leaves_of(item)
-        case _:
-            yield predicate
 
 
 def _bound(predicate: Predicate, bounds: Callable[[Predicate], Bounds], *, is_upper: bool) -> Predicate:
