@@ -31,6 +31,11 @@ EXIT_MET = 1
 EXIT_UNUSABLE = 2
 
 
+def examples(*lines: str) -> str:
+    """What stands at the end of the help of a command: how it is used."""
+    return "\n\n".join(("Examples:", *(f"    {line}" for line in lines)))
+
+
 def main() -> None:
     """Entry point of the command."""
     if sys.argv[1:] in ([], ["-h"], ["--help"]):

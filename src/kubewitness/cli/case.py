@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from kubewitness.cli import EXIT_MET
+from kubewitness.cli import EXIT_MET, examples
 from kubewitness.cli.logs import PATHS_HELP, LogOptions
 from kubewitness.cli.writing import write
 from kubewitness.model.errors import UsageError
@@ -33,12 +33,8 @@ class CaseFormat(StrEnum):
     JSON = "json"
 
 
-def _examples(*lines: str) -> str:
-    return "\n\n".join(("Examples:", *(f"    {line}" for line in lines)))
-
-
 @app.command(
-    help_epilogue=_examples('kubewitness case new storefront-case --title "Token of storefront used elsewhere"')
+    help_epilogue=examples('kubewitness case new storefront-case --title "Token of storefront used elsewhere"')
 )
 def new(
     folder: Folder,
@@ -55,7 +51,7 @@ def new(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "kubewitness case add storefront-case logs/ --rule pod-token-used-elsewhere --note 'where it began'",
         "kubewitness case add storefront-case --alerts report.json",
         "kubewitness case add storefront-case logs/ --audit-id 3f12e615-7b86-4100-bbe8-68affb471412",
@@ -116,7 +112,7 @@ def add(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "kubewitness case note storefront-case 'the key was in a public repository'",
         "kubewitness case note storefront-case --on 1f0c2a9b 'confirmed by the owner'",
     )
@@ -135,7 +131,7 @@ def note(
     _say(f"note {add_note(folder, text, author or _user(), on).id}")
 
 
-@app.command(help_epilogue=_examples("kubewitness case show storefront-case"))
+@app.command(help_epilogue=examples("kubewitness case show storefront-case"))
 def show(
     folder: Folder,
     /,
@@ -153,7 +149,7 @@ def show(
     sys.stdout.write(json.dumps(plain(case), indent=2) + "\n" if format is CaseFormat.JSON else to_text(case))
 
 
-@app.command(help_epilogue=_examples("kubewitness case rerun storefront-case 77aa01cd"))
+@app.command(help_epilogue=examples("kubewitness case rerun storefront-case 77aa01cd"))
 def rerun(
     folder: Folder,
     entry: Annotated[str, Parameter(help="Entry of a query; the beginning of its id is enough.")],
@@ -171,7 +167,7 @@ def rerun(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "kubewitness case export storefront-case --html storefront.html",
         "ssh-keygen -t ed25519 -f case-key -N ''",
         "kubewitness case export storefront-case --zip storefront.zip --key case-key",
@@ -211,7 +207,7 @@ def export(
 
 
 @app.command(
-    help_epilogue=_examples(
+    help_epilogue=examples(
         "kubewitness case verify storefront.zip",
         "kubewitness case verify storefront.zip --signers allowed_signers",
         "kubewitness case verify storefront-case --sources",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from kubewitness.cli import EXIT_UNUSABLE
+from kubewitness.cli import EXIT_UNUSABLE, examples
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ PolicyFile = Annotated[Path, Parameter(help="Audit policy, YAML or JSON.")]
 
 
 def _examples(*commands: str) -> str:
-    return "Examples:\n\n" + "\n\n".join(f"    kubewitness policy {command}" for command in commands)
+    return examples(*(f"kubewitness policy {command}" for command in commands))
 
 
 app = App(name="policy", help="Evaluate, explain and apply audit policies.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from kubewitness.cli import EXIT_MET
+from kubewitness.cli import EXIT_MET, examples
 from kubewitness.cli.issues import IssueFormat, print_issues
 from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
@@ -60,7 +60,7 @@ Formats = Annotated[Format, Parameter(name=["--format", "-f"], help="How to prin
 
 
 def _examples(*commands: str) -> str:
-    return "Examples:\n\n" + "\n\n".join(f"    kubewitness rules {command}" for command in commands)
+    return examples(*(f"kubewitness rules {command}" for command in commands))
 
 
 app = App(name="rules", help="List, show and test rules.")
