@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kubewitness.app import reading
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.facts import macros
 from kubewitness.model.event import API, BY_NAME
 from kubewitness.query.engine import Engine

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kubewitness.app.evidence import Evidence
     from kubewitness.app.parts import Span
-    from kubewitness.app.reading import Reading
+    from kubewitness.app.readings import Reading
     from kubewitness.detect.plan import Group, Plan
     from kubewitness.query.engine import Engine
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.lake.opening import open_snapshot
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.facts import BODY_FACTS, macros
@@ -271,7 +272,7 @@ def _read(  # noqa: PLR0917 - each is one thing to read by
     engine.run(_CREATE_EVENTS.format(columns=listed))
     ((events, partial, duplicates, other, first_at, last_at, has_ends),) = engine.run(_TOTALS)
     engine.run("DROP TABLE staged")
-    ledger = _ledger(reading, events=events, partial=partial, duplicates=duplicates, other=other)
+    ledger = reading.ledger(events=events, partial=partial, duplicates=duplicates, other=other)
     return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends, evidence)
 
 
@@ -303,10 +304,10 @@ def _of_store(engine: Engine, snapshot: Snapshot, *, is_counted: bool) -> Events
     if is_counted:
         totals = snapshot.query(_STORED_TOTALS)
         ((events, partial, first_at, last_at, has_ends),) = engine.run(totals.sql, totals.parameters)
-        ledger = Ledger(read=events + partial, events=events, partial=partial)
+        ledger = Ledger.of(events=events, partial=partial)
         return Events(engine, ledger, (), first_at, last_at, has_ends, None, snapshot.folders)
     looked_at = snapshot.events if snapshot.selected_of is None else snapshot.selected_of
-    ledger = Ledger(read=looked_at, events=looked_at)
+    ledger = Ledger.of(events=looked_at)
     times = [
         bound["happened_at"]
         for each in snapshot.files
@@ -342,18 +343,4 @@ def _store_places(engine: Engine, reading: Reading) -> None:
             "ids": [source_id for _, source_id, _ in places],
             "lines": [to_line for _, _, to_line in places],
         },
-    )
-
-
-def _ledger(reading: Reading, *, events: int, partial: int, duplicates: int, other: int) -> Ledger:
-    other += reading.other
-    return Ledger(
-        read=events + partial + duplicates + other + reading.rejected,
-        events=events,
-        partial=partial,
-        duplicates=duplicates,
-        other=other,
-        rejected=reading.rejected,
-        rejections=tuple(reading.rejections),
-        unreadable=tuple(reading.unreadable),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kubewitness.app.parts import Part, Span
-    from kubewitness.app.reading import Reading
+    from kubewitness.app.readings import Reading
     from kubewitness.decode.engine_shapes import EngineShape
     from kubewitness.query.engine import Engine
     from kubewitness.query.reading import ReadingQuery

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kubewitness.app.candidates import Candidates
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, MARK_DUPLICATES
 

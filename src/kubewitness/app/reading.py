@@ -6,9 +6,8 @@ read again: it is from a plain file of lines that lasts as long as the reading d
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from kubewitness.app.readings import Reading
     from kubewitness.decode import Outcome
     from kubewitness.sources import LineMap
 
@@ -82,53 +82,6 @@ class Target:
     above: tuple[tuple[str, str], ...] = ()
     depth: Depth = Depth.WHOLE
     as_written: bool = False
-
-
-@dataclass(slots=True)
-class Reading:
-    """What was read: what is not in the table, and where the rows of the table are from.
-
-    Attributes:
-        sources: every source, by its id.
-        other: records of another category that were decoded line by line.
-        rejected: records that could not be read.
-        rejections: the first of them.
-        unreadable: sources that could not be opened or read to their end.
-        left_out: files that were not read because their names say they are no logs.
-        spans: parts that the engine read, by their first row, rising.
-    """
-
-    sources: list[Source] = field(default_factory=list)
-    other: int = 0
-    rejected: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
-    unreadable: list[Rejection] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
-
-    def demand_sources(self) -> None:
-        """Do nothing when there was something to read.
-
-        Raises:
-            UnreadableError: there was nothing; says why.
-        """
-        if not self.sources:
-            reasons = "; ".join(f"{item.origin}: {item.reason}" for item in self.unreadable)
-            raise UnreadableError(
-                f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-            )
-
-    def span(self, row: int) -> Span:
-        """The part that a row is from."""
-        return self.spans[bisect_right(self.spans, row, key=lambda item: item.first_row) - 1]
-
-    def origin(self, row: int, source_id: int | None, line: int | None) -> Origin:
-        """Where the record of a row stands; `source_id` and `line` are its columns, null where the part knows them."""
-        span = self.span(row)
-        if source_id is None:
-            source_id = span.part.source_id
-            line = span.line(row)
-        return Origin(self.sources[source_id or 0].name, line)
 
 
 def read_sources(

@@ -23,7 +23,6 @@ from kubewitness.detect.hits import found_by, grouped_sql, hits_steps, matched_s
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.event import BY_NAME
-from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
 
 if TYPE_CHECKING:
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
     from kubewitness.app.evidence import Evidence
     from kubewitness.app.judging import Judged, Totals
     from kubewitness.app.lake.opening import Snapshot
-    from kubewitness.app.reading import Reading
+    from kubewitness.app.readings import Reading
     from kubewitness.detect.plan import Plan
     from kubewitness.model.alert import Maker
+    from kubewitness.model.ledger import Ledger
 
 _DETAILED_EVENTS = 50
 _READ_AT_ONCE = 10_000
@@ -286,17 +286,7 @@ class _Scan:
             FROM staged
             """
         )
-        other += reading.other
-        ledger = Ledger(
-            read=events + partial + duplicates + other + reading.rejected,
-            events=events,
-            partial=partial,
-            duplicates=duplicates,
-            other=other,
-            rejected=reading.rejected,
-            rejections=tuple(reading.rejections),
-            unreadable=tuple(reading.unreadable),
-        )
+        ledger = reading.ledger(events=events, partial=partial, duplicates=duplicates, other=other)
         return ledger, first_at, last_at
 
 

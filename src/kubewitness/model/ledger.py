@@ -53,6 +53,22 @@ class Ledger:
     rejections: tuple[Rejection, ...] = field(default=())
     unreadable: tuple[Rejection, ...] = field(default=())
 
+    @classmethod
+    def of(
+        cls,
+        *,
+        events: int = 0,
+        partial: int = 0,
+        duplicates: int = 0,
+        other: int = 0,
+        rejected: int = 0,
+        rejections: tuple[Rejection, ...] = (),
+        unreadable: tuple[Rejection, ...] = (),
+    ) -> Ledger:
+        """The ledger of records that have all been counted as one of these."""
+        read = events + partial + duplicates + other + rejected
+        return cls(read, events, partial, duplicates, other, rejected, rejections, unreadable)
+
     @property
     def is_balanced(self) -> bool:
         """Whether every record that was read is accounted for."""

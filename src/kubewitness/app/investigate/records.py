@@ -13,7 +13,8 @@ import msgspec
 
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.parts import read_rows
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.decode import read_canonical
 from kubewitness.decode.engine_shapes import Depth, EngineShape
 from kubewitness.facts import BODY_FACTS, macros
@@ -212,15 +213,8 @@ class _Looked:
             for row in rows
             if row["row"] in texts
         ]
-        other, rejected = counts["other"] + self.reading.other, self.reading.rejected
-        ledger = Ledger(
-            read=counts["events"] + counts["partial"] + other + rejected,
-            events=counts["events"],
-            partial=counts["partial"],
-            other=other,
-            rejected=rejected,
-            rejections=tuple(self.reading.rejections),
-            unreadable=tuple(self.reading.unreadable),
+        ledger = self.reading.ledger(
+            events=counts["events"], partial=counts["partial"], duplicates=0, other=counts["other"]
         )
         return Records(
             tuple(records), counts["found"], counts["looked_at"], counts["first_at"], counts["last_at"], ledger

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.judging import Judged, Totals
-from kubewitness.app.reading import Reading
+from kubewitness.app.readings import Reading
 from kubewitness.detect.duplicates import CREATE_DUPLICATES
 from kubewitness.detect.plan import Table
 from kubewitness.model.ledger import Ledger, Origin
@@ -137,7 +137,7 @@ def judge_store(engine: Engine, plan: Plan, snapshot: Snapshot, folder: Path) ->
     reading = StoredReading(names)
     evidence = StoredEvidence(engine, reading, folder, snapshot)
     ((events, partial, first_at, last_at),) = _run(engine, snapshot, _TOTALS)
-    totals = Totals(Ledger(read=events + partial, events=events, partial=partial), first_at, last_at)
+    totals = Totals(Ledger.of(events=events, partial=partial), first_at, last_at)
     engine.run(plan.sketch.create_sql)
     engine.run('ALTER TABLE staged ADD COLUMN "row" BIGINT')
     engine.run(plan.kinds.create_sql)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.model.ledger import Ledger, Origin, Rejection
 from kubewitness.query.reading import OUTCOME
@@ -96,18 +97,12 @@ class Landing:
 
     def ledger(self) -> Ledger:
         """What became of every record."""
-        reading = self.reading
         ((events, partial, duplicates, other),) = self.engine.run(_LEDGER)
-        other += reading.other
-        return Ledger(
-            read=events + partial + duplicates + other + reading.rejected,
-            events=events,
-            partial=partial,
-            duplicates=duplicates,
-            other=other,
-            rejected=reading.rejected,
-            rejections=tuple(Rejection(each.reason, self._origin(each.origin)) for each in reading.rejections),
-            unreadable=tuple(Rejection(each.reason, self._origin(each.origin)) for each in reading.unreadable),
+        ledger = self.reading.ledger(events=events, partial=partial, duplicates=duplicates, other=other)
+        return replace(
+            ledger,
+            rejections=tuple(Rejection(each.reason, self._origin(each.origin)) for each in ledger.rejections),
+            unreadable=tuple(Rejection(each.reason, self._origin(each.origin)) for each in ledger.unreadable),
         )
 
     def _origin(self, origin: Origin) -> Origin:

@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING
 from kubewitness.app.policies.lines import ApplyOptions
 from kubewitness.app.policies.pieces import DecodedRows, tasks
 from kubewitness.app.policies.writing import task_writer, worker_count
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.decode.engine_shapes import Depth, EngineShape
 from kubewitness.facts import macros
 from kubewitness.model.errors import UsageError

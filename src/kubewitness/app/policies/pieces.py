@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kubewitness.app.parts import Span
-    from kubewitness.app.reading import Reading
+    from kubewitness.app.readings import Reading
 
 _TASK_BYTES = 4 << 20
 _NO_EVENTS = re.compile(rb"-+")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.app.reading import Reading, Target, read_sources
+from kubewitness.app.reading import Target, read_sources
+from kubewitness.app.readings import Reading
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level, Stage

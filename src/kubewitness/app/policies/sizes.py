@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kubewitness.app.parts import Span
-    from kubewitness.app.reading import Reading
+    from kubewitness.app.readings import Reading
 
 
 _SAME = b"KC"

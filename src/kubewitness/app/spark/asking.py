@@ -76,7 +76,7 @@ def ask_on_spark(
             for row in answer.toLocalIterator(prefetchPartitions=True)
         )
         types = tuple(str(kind) for _, kind in answer.dtypes)
-        looked_at = Ledger(read=snapshot.events, events=snapshot.events)
+        looked_at = Ledger.of(events=snapshot.events)
         yield SparkAnswer(tuple(answer.columns), types, rows, looked_at)
 
 

@@ -61,7 +61,7 @@ def scan_on_spark(loaded: Loaded, plan: Plan, options: ScanOptions, *, master: s
 def _totals(rows: Sequence[Any]) -> Totals:
     events, partial = sum(row.events for row in rows), sum(row.partial for row in rows)
     return Totals(
-        Ledger(read=events + partial, events=events, partial=partial),
+        Ledger.of(events=events, partial=partial),
         min((row.first_at for row in rows if row.first_at), default=None),
         max((row.last_at for row in rows if row.last_at), default=None),
     )

@@ -1,0 +1,73 @@
+"""What a reading of sources was: what is not in its table, and where the rows of the table are from."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kubewitness.model.errors import UnreadableError
+from kubewitness.model.ledger import Ledger, Origin, Rejection
+
+if TYPE_CHECKING:
+    from kubewitness.app.parts import Span
+    from kubewitness.sources import Source
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read: what is not in the table, and where the rows of the table are from.
+
+    Attributes:
+        sources: every source, by its id.
+        other: records of another category that were decoded line by line.
+        rejected: records that could not be read.
+        rejections: the first of them.
+        unreadable: sources that could not be opened or read to their end.
+        left_out: files that were not read because their names say they are no logs.
+        spans: parts that the engine read, by their first row, rising.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    other: int = 0
+    rejected: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+    unreadable: list[Rejection] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+    def demand_sources(self) -> None:
+        """Do nothing when there was something to read.
+
+        Raises:
+            UnreadableError: there was nothing; says why.
+        """
+        if not self.sources:
+            reasons = "; ".join(f"{item.origin}: {item.reason}" for item in self.unreadable)
+            raise UnreadableError(
+                f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
+            )
+
+    def ledger(self, *, events: int, partial: int, duplicates: int, other: int) -> Ledger:
+        """What became of every record; the arguments count those in the table."""
+        return Ledger.of(
+            events=events,
+            partial=partial,
+            duplicates=duplicates,
+            other=other + self.other,
+            rejected=self.rejected,
+            rejections=tuple(self.rejections),
+            unreadable=tuple(self.unreadable),
+        )
+
+    def span(self, row: int) -> Span:
+        """The part that a row is from."""
+        return self.spans[bisect_right(self.spans, row, key=lambda item: item.first_row) - 1]
+
+    def origin(self, row: int, source_id: int | None, line: int | None) -> Origin:
+        """Where the record of a row stands; `source_id` and `line` are its columns, null where the part knows them."""
+        span = self.span(row)
+        if source_id is None:
+            source_id = span.part.source_id
+            line = span.line(row)
+        return Origin(self.sources[source_id or 0].name, line)
