@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from kubewitness.app.asking.shown import Shown
     from kubewitness.model.ledger import Ledger
 
-_WIDTH = 100
 _EXAMPLE = "kubewitness hunt 'verb:delete' audit.log"
 
 app = App(name="hunt", help_format="plaintext")
@@ -233,14 +232,12 @@ def _time(value: datetime | None) -> str | None:
 
 
 def _print_table(found: Found | Answered, named: Hunt | None, text: str, most: int) -> None:
-    from rich.console import Console  # noqa: PLC0415
-
     from kubewitness.alert.render.rows import render_rows  # noqa: PLC0415
     from kubewitness.app.asking.hunt import Answered  # noqa: PLC0415
+    from kubewitness.look.console import open_console  # noqa: PLC0415
     from kubewitness.words.escape import visible  # noqa: PLC0415
 
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    console = open_console()
     if named:
         console.print(f"hunt {named.id}: {named.question}")
     else:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kubewitness.policy.attributes import Attributes
     from kubewitness.policy.explain import Explanation, Step
 
-_WIDTH = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
 
 
@@ -218,13 +217,12 @@ def _lines(path: str) -> Iterator[bytes]:
 
 
 def _print_explanation(explanation: Explanation) -> None:
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
+    from kubewitness.look.console import open_console  # noqa: PLC0415
     from kubewitness.words.escape import visible  # noqa: PLC0415
 
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    console = open_console()
     table = Table("RULE", "LINE", "LEVEL", "MATCHES", "WHY", box=None, pad_edge=False, header_style="dim")
     for column in table.columns[:-1]:
         column.no_wrap = True

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kubewitness.app.policies.coverage import Comparison, RuleCoverage
     from kubewitness.policy.coverage import Recording
 
-_WIDTH = 100
 
 Recorded = Annotated[Path, Parameter(help="Audit policy (YAML or JSON), or builtin:NAME; see policy list.")]
 Logs = Annotated[str, Parameter(help="Logs on which to measure bytes.", allow_leading_hyphen=True)]
@@ -189,15 +188,14 @@ def print_coverage(recording: Recording, items: Sequence[RuleCoverage], whole: S
         items: rules to list.
         whole: rules to count.
     """
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     from kubewitness.app.policies.coverage import gap_text, summary  # noqa: PLC0415
+    from kubewitness.look.console import open_console  # noqa: PLC0415
     from kubewitness.words.escape import visible  # noqa: PLC0415
 
     counts = summary(whole)
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    console = open_console()
     console.print(visible(recording.title) + ": " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     table = Table("VERDICT", "SEVERITY", "RULE", "WHAT IT COULD NOT SHOW", box=None, pad_edge=False, header_style="dim")
     table.columns[2].overflow = "fold"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kubewitness.app.policies.simulate import Share, Simulated
     from kubewitness.policy.prices import Prices
 
-_WIDTH = 100
 _SHORT_S = 3600
 _CHARTS = (".html", ".png", ".svg")
 _PANELS = ("resource", "verb", "user")
@@ -101,10 +100,9 @@ def _show(
 
 
 def _print(item: Simulated, top: int, *, is_volume: bool) -> None:
-    from rich.console import Console  # noqa: PLC0415
+    from kubewitness.look.console import open_console  # noqa: PLC0415
 
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    console = open_console()
     whole, seconds = item.whole, item.seconds
     if is_volume:
         console.print(f"{whole.events:,} records, {_bytes(whole.bytes)}")

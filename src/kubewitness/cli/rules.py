@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kubewitness.detect.cases import Case
     from kubewitness.detect.feeds import Fed, Wants
 
-_WIDTH = 100
 _MOST_EXAMPLES = 2
 
 
@@ -297,11 +296,10 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _console() -> Any:
-    from rich.console import Console  # noqa: PLC0415
 
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    return console
+    from kubewitness.look.console import open_console  # noqa: PLC0415
+
+    return open_console()
 
 
 def _print_page(page: RulePage, feeding: Feeding) -> None:

@@ -18,7 +18,8 @@ from kubewitness.investigate.lives import blame, state_at
 from kubewitness.investigate.object_names import ObjectName
 from kubewitness.investigate.render.object_at import write_state
 from kubewitness.investigate.render.object_fields import life_fields
-from kubewitness.investigate.render.object_table import WIDTH, write_diffs, write_lives
+from kubewitness.investigate.render.object_table import write_diffs, write_lives
+from kubewitness.look.console import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

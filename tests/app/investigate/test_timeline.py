@@ -17,7 +17,8 @@ from kubewitness.app.lake.ingest import ingest
 from kubewitness.investigate.actions import Action
 from kubewitness.investigate.render.timeline_fields import write_json, write_ndjson
 from kubewitness.investigate.render.timeline_page import write_page
-from kubewitness.investigate.render.timeline_table import WIDTH, write_table
+from kubewitness.investigate.render.timeline_table import write_table
+from kubewitness.look.console import WIDTH
 from kubewitness.model.alert import Alert, Severity
 from kubewitness.model.errors import UsageError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from io import StringIO
 from typing import TYPE_CHECKING
 
+from kubewitness.look.charts import svg_of, time_axis
 from kubewitness.model.alert import Severity
 from kubewitness.words.plain import rfc3339
 
@@ -72,16 +72,11 @@ def draw(alerts: Sequence[Alert]) -> str | None:
 
     severities = [severity.value for severity in reversed(Severity)]
     times = [event.at for alert in alerts for event in alert.events if event.at is not None]
-    is_short = max(times) - min(times) < timedelta(days=2)
-    # One date or time per label: at midnight a short chart names the day.
-    labels = "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : '%b %d')"
-    time_axis = alt.Axis(labelOverlap=True, grid=False, tickCount=10)
-    time_axis.labelExpr = labels if is_short else "utcFormat(datum.value, '%Y-%m-%d')"
     chart = (
         alt.Chart(alt.InlineData(values=rows), width=880, height=130, background="transparent")
         .mark_rect(stroke="var(--raised)", strokeWidth=0.5)
         .encode(
-            x=alt.X("start:T", title=None, scale=alt.Scale(type="utc"), axis=time_axis),
+            x=alt.X("start:T", title=None, scale=alt.Scale(type="utc"), axis=time_axis(times, grid=False)),
             x2=alt.X2("end:T"),
             y=alt.Y("low:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4, format="d")),
             y2=alt.Y2("high:Q"),
@@ -91,16 +86,5 @@ def draw(alerts: Sequence[Alert]) -> str | None:
                 scale=alt.Scale(domain=severities, range=[f"var(--{name})" for name in severities]),
             ),
         )
-        .configure_axis(
-            labelColor="currentColor",
-            domainColor="var(--line)",
-            tickColor="var(--line)",
-            gridColor="var(--line)",
-            labelFont="system-ui, sans-serif",
-            labelFontSize=11,
-        )
-        .configure_view(stroke=None)
     )
-    out = StringIO()
-    chart.save(out, format="svg")
-    return out.getvalue()
+    return svg_of(chart)

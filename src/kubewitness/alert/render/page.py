@@ -1,37 +1,29 @@
 """`--format html`: one self-contained page. It loads nothing, so it works without a network.
 
-Everything from the log is escaped by the template. On top of that the page's content security policy allows
-the page's own script by its hash and nothing else: no other script, no image, no connection.
+Everything from the log is escaped by the template; see `kubewitness.look.pages`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TextIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from kubewitness.alert.render.chart import draw
 from kubewitness.alert.render.exempted import platform_sentences
+from kubewitness.look.pages import page_assets, page_environment
 from kubewitness.model.alert import Severity
 from kubewitness.model.event import COLUMNS
-from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from kubewitness.model.alert import AlertEvent, Report
 
 MOST_EVENTS = 50  # shown per alert
 _MOST_EVENTS_OF_MANY = 10  # the same in a report of many alerts
 _MANY_ALERTS = 200
 _LONGEST_VALUE = 2_000
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # Shown beside the details already.
 _APART = frozenset({"cluster", "source", "line", "audit_id", "stage", "at", "request_received_at", "stage_at"})
 
@@ -42,27 +34,14 @@ def render(report: Report, out: TextIO) -> None:
     At most 50 events are shown per alert (10 when there are over 200 alerts), and at most 2,000 characters of
     a value; what is left out is said. The explanation, count and times always speak of all events.
     """
-    environment = Environment(
-        loader=PackageLoader("kubewitness.alert.render"),
-        autoescape=True,
-        finalize=_finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"time": _time, "details": _details}
-    templates = files("kubewitness.alert.render") / "templates"
-    script = (templates / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = page_environment("kubewitness.alert.render", details=_details)
     by_severity = Counter(alert.severity for alert in report.alerts)
     chart = draw(report.alerts)
     stream = environment.get_template("page.html.jinja").stream(
         report=report,
         severities=[(severity.value, by_severity[severity]) for severity in reversed(Severity)],
         chart=Markup(chart) if chart else None,  # noqa: S704 - drawn by us from times and counts
-        style=Markup((templates / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy=f"{_POLICY}; script-src 'sha256-{digest}'",
+        **page_assets("kubewitness.alert.render", "page"),
         most_events=MOST_EVENTS if len(report.alerts) <= _MANY_ALERTS else _MOST_EVENTS_OF_MANY,
         title=_title(report),
         platforms=list(platform_sentences(report)),
@@ -71,19 +50,10 @@ def render(report: Report, out: TextIO) -> None:
     out.write("\n")
 
 
-def _finalize(value: Any) -> Any:
-    """Make text from the log visible before it is escaped; our own markup passes."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _title(report: Report) -> str:
     names = [cluster.rstrip("/").rsplit("/", 1)[-1] for cluster in report.clusters]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{more}" if names else "audit log"
-
-
-def _time(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "no time"
 
 
 def _details(event: AlertEvent) -> list[tuple[str, str, bool]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from kubewitness.alert.render.exempted import exception_sentences, platform_sentences
+from kubewitness.look.console import SEVERITY_STYLES, open_console
 from kubewitness.model.alert import Severity
 from kubewitness.words.escape import visible
 
@@ -16,17 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from rich.console import Console
+
     from kubewitness.model.alert import Alert, Report
     from kubewitness.model.ledger import Ledger, Rejection
 
-WIDTH = 100
-_STYLES = {
-    Severity.CRITICAL: "bold white on red",
-    Severity.HIGH: "bold red",
-    Severity.MEDIUM: "yellow",
-    Severity.LOW: "cyan",
-    Severity.INFORMATIONAL: "dim",
-}
 _GAP = 2
 _COUNT = 7
 _TIME = 11
@@ -39,8 +33,7 @@ def render(report: Report, out: TextIO) -> None:
     Colours go to a terminal only, and `NO_COLOR` is honoured. Lines are at most 100 columns wide, or as wide
     as a narrower terminal. Text from the log is written with its control characters made visible.
     """
-    console = Console(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
-    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    console = open_console(out)
     console.print(_headline(report))
     console.print(_span(report), style="dim")
     console.print(_ledger(report.ledger))
@@ -69,7 +62,7 @@ def _headline(report: Report) -> Text:
         found = [severity for severity in reversed(Severity) if by_severity[severity]]
         for index, severity in enumerate(found):
             text.append(", " if index else "")
-            text.append(f"{by_severity[severity]} {severity.value}", style=_STYLES[severity])
+            text.append(f"{by_severity[severity]} {severity.value}", style=SEVERITY_STYLES[severity])
         text.append(")")
     text.append(f" in {_count(report.ledger.events + report.ledger.partial, 'event')}")
     if report.clusters:
@@ -116,7 +109,7 @@ def _print_alerts(console: Console, alerts: Sequence[Alert]) -> None:
         if alert.severity is Severity.INFORMATIONAL:
             continue
         row = _row(console.width, indent, _cells(alert))
-        row.stylize(_STYLES[alert.severity], 0, len(alert.severity.value))
+        row.stylize(SEVERITY_STYLES[alert.severity], 0, len(alert.severity.value))
         console.print(row, no_wrap=True)
         _print_indented(console, indent, Text(visible(alert.explanation)))
         if alert.next_steps and alert.rule_id not in explained:
@@ -145,7 +138,7 @@ def _print_informational(console: Console, indent: int, alerts: Sequence[Alert])
             _when(first),
         )
         row = _row(console.width, indent, cells)
-        row.stylize(_STYLES[Severity.INFORMATIONAL], 0, len(several[0].severity.value))
+        row.stylize(SEVERITY_STYLES[Severity.INFORMATIONAL], 0, len(several[0].severity.value))
         console.print(row, no_wrap=True)
     if by_rule:
         console.print(Text(" " * indent + "(one line per rule; --format html or json lists each)", style="dim"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from io import StringIO
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kubewitness.investigate.case import Kind, by_tactic
+from kubewitness.look.charts import svg_of, time_axis
 from kubewitness.words.plain import rfc3339
 
 if TYPE_CHECKING:
@@ -44,38 +44,16 @@ def draw(case: Case) -> str | None:
     import altair as alt  # noqa: PLC0415 - slow to import, and only the page needs it
 
     lanes = list(dict.fromkeys(str(row["lane"]) for row in rows))
-    axis = alt.Axis(labelOverlap=True, tickCount=10)
-    # One date or time per label: at midnight a short chart names the day.
-    short = "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : '%b %d')"
-    axis.labelExpr = short if _is_short(rows) else "utcFormat(datum.value, '%Y-%m-%d')"
+    times = [datetime.fromisoformat(str(row[name])) for row in rows for name in ("at", "until")]
     base = alt.Chart(alt.InlineData(values=rows), width=880, height=_LANE * len(lanes)).encode(
-        x=alt.X("at:T", title=None, scale=alt.Scale(type="utc", padding=8), axis=axis),
+        x=alt.X("at:T", title=None, scale=alt.Scale(type="utc", padding=8), axis=time_axis(times)),
         y=alt.Y("lane:N", title=None, sort=lanes),
         color=alt.Color("what:N", legend=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))),
     )
-    chart = (
-        alt.layer(
-            base.mark_rule(strokeWidth=3, opacity=0.5).encode(x2="until:T"), base.mark_circle(size=70, opacity=0.9)
-        )
-        .configure_axis(
-            labelColor="currentColor",
-            domainColor="var(--line)",
-            tickColor="var(--line)",
-            gridColor="var(--line)",
-            labelFont="system-ui, sans-serif",
-            labelFontSize=11,
-        )
-        .configure_view(stroke=None)
-        .configure(background="transparent")
-    )
-    out = StringIO()
-    chart.save(out, format="svg")
-    return out.getvalue()
-
-
-def _is_short(rows: list[dict[str, str | int]]) -> bool:
-    times = [datetime.fromisoformat(str(row[name])) for row in rows for name in ("at", "until")]
-    return max(times) - min(times) < timedelta(days=2)
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=3, opacity=0.5).encode(x2="until:T"), base.mark_circle(size=70, opacity=0.9)
+    ).configure(background="transparent")
+    return svg_of(chart)
 
 
 def _what(entry: Entry) -> str:

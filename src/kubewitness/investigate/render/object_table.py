@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
-from rich.console import Console
 from rich.text import Text
 
 from kubewitness.investigate.changes import (
@@ -24,6 +23,7 @@ from kubewitness.investigate.kinds import field_manager
 from kubewitness.investigate.lives import blame
 from kubewitness.investigate.render.object_fields import reads_of, touches_of
 from kubewitness.investigate.writes import Evidence
+from kubewitness.look.console import open_console
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import counted, shorten
 
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from rich.console import Console
+
     from kubewitness.investigate.deletions import Deletion
     from kubewitness.investigate.lives import Life, Revision
     from kubewitness.investigate.requests import Request
 
     Show = Callable[[Any], Any]
 
-WIDTH = 100
 _LEAD = 22
 _MOST_CHANGES = 16
 # Said by the headline.
@@ -75,7 +76,7 @@ def write_lives(
             are one line.
         with_blame: whether to say who last set each field.
     """
-    console = _console(out)
+    console = open_console(out)
     for number, life in enumerate(lives, 1):
         _print_head(console, number, life)
         _print_revisions(console, life, show, with_status=with_status)
@@ -135,12 +136,6 @@ def _without_noise(value: Any, path: tuple[str, ...]) -> Any:
     }
     order = [key for key in ("apiVersion", "kind", "metadata") if not path and key in kept]
     return {key: kept[key] for key in (*order, *(key for key in kept if key not in order))}
-
-
-def _console(out: TextIO) -> Console:
-    console = Console(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
-    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
-    return console
 
 
 def _print_head(console: Console, number: int, life: Life) -> None:

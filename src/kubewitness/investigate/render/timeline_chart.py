@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from kubewitness.investigate.actions import Action
 from kubewitness.investigate.kinds import ENTRIES, NOISE
+from kubewitness.look.charts import svg_of
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import shorten
 from kubewitness.words.plain import rfc3339
@@ -94,18 +94,4 @@ def draw(timeline: Timeline) -> str | None:
         )
         for above, offset in ((False, 2), (True, -8))
     )
-    chart = (
-        alt.layer(*layers, background="transparent")
-        .configure_axis(
-            labelColor="currentColor",
-            domainColor="#8884",
-            tickColor="#8884",
-            gridColor="#8883",
-            labelFont="system-ui, sans-serif",
-            labelFontSize=11,
-        )
-        .configure_view(stroke=None)
-    )
-    out = StringIO()
-    chart.save(out, format="svg")
-    return out.getvalue()
+    return svg_of(alt.layer(*layers, background="transparent"), line="#8884", grid="#8883")

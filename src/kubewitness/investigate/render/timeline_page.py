@@ -6,9 +6,8 @@ script.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from kubewitness.investigate.actions import Action
@@ -16,11 +15,9 @@ from kubewitness.investigate.kinds import ENTRIES
 from kubewitness.investigate.phrases import duration
 from kubewitness.investigate.render.timeline_chart import draw
 from kubewitness.investigate.render.timeline_table import session_headline
-from kubewitness.words.escape import visible
+from kubewitness.look.pages import POLICY, page_environment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from kubewitness.investigate.timeline import Entry, Timeline
 
 _MOST_ENTRIES = 5_000
@@ -29,18 +26,11 @@ _MOST_REQUESTS = 50
 
 def write_page(timeline: Timeline, out: TextIO) -> None:
     """Write the timeline as one HTML page; of very many entries the first 5,000, which is said."""
-    environment = Environment(
-        loader=PackageLoader("kubewitness.investigate.render"),
-        autoescape=True,
-        finalize=_finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"time": _time, "headline": session_headline, "length": _length}
+    environment = page_environment("kubewitness.investigate.render", headline=session_headline, length=_length)
     chart = draw(timeline)
     shown = timeline.entries[:_MOST_ENTRIES]
     stream = environment.get_template("timeline.html.jinja").stream(
+        policy=Markup(POLICY),  # noqa: S704 - our own
         timeline=timeline,
         chart=Markup(chart) if chart else None,  # noqa: S704 - drawn by us; the drawing escapes its texts
         entries=[(entry, isinstance(entry.what, Action), _tone(entry)) for entry in shown],
@@ -52,10 +42,6 @@ def write_page(timeline: Timeline, out: TextIO) -> None:
     out.write("\n")
 
 
-def _finalize(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _tone(entry: Entry) -> str:
     if not isinstance(entry.what, Action):
         return entry.what.severity.value
@@ -64,10 +50,6 @@ def _tone(entry: Entry) -> str:
     if entry.what.kind in ENTRIES and not entry.what.refused:
         return "entry"
     return "failed" if entry.what.refused or entry.what.failed else "read"
-
-
-def _time(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "no time"
 
 
 def _length(seconds: float | None) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from kubewitness.investigate.kinds import ENTRIES
 from kubewitness.investigate.phrases import duration
+from kubewitness.look.console import SEVERITY_STYLES, open_console
 from kubewitness.model.alert import Alert, Severity
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import counted, shorten
@@ -18,21 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from rich.console import Console
+
     from kubewitness.investigate.actions import Action
     from kubewitness.investigate.requests import Request
     from kubewitness.investigate.sessions import Session
     from kubewitness.investigate.timeline import Entry, Timeline
 
-WIDTH = 100
 _LEAD = 22
 _LONGEST = 600
-_STYLES = {
-    Severity.CRITICAL: "bold white on red",
-    Severity.HIGH: "bold red",
-    Severity.MEDIUM: "yellow",
-    Severity.LOW: "cyan",
-    Severity.INFORMATIONAL: "dim",
-}
 
 
 def write_table(timeline: Timeline, out: TextIO, *, unfold: bool = False, most: int = 200) -> None:
@@ -44,8 +38,7 @@ def write_table(timeline: Timeline, out: TextIO, *, unfold: bool = False, most: 
         unfold: whether to list the requests of each action.
         most: how many entries to show.
     """
-    console = Console(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
-    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    console = open_console(out)
     for line in _head(timeline):
         console.print(line)
     if not timeline.entries:
@@ -143,16 +136,16 @@ def _print_alerts(console: Console, entries: Sequence[Entry], *, unfold: bool) -
             by_severity.setdefault(entry.what.severity, []).append(entry)
     for severity in sorted(by_severity, key=lambda each: -each.rank):
         several = by_severity[severity]
-        lead = Text(f"{_time(several[0].at)} {_number(several[0])} ! ", style=_STYLES[severity])
+        lead = Text(f"{_time(several[0].at)} {_number(several[0])} ! ", style=SEVERITY_STYLES[severity])
         alerts = [entry.what for entry in several if isinstance(entry.what, Alert)]
         if unfold or severity.rank >= Severity.HIGH.rank:
             for alert in alerts:
                 told = f": {visible(shorten(alert.explanation, _LONGEST))}" if unfold else ""
                 name = f" {visible(alert.title)} ({alert.rule_id}){told}"
-                _print_hanging(console, lead, Text.assemble((severity.value, _STYLES[severity]), name))
+                _print_hanging(console, lead, Text.assemble((severity.value, SEVERITY_STYLES[severity]), name))
         else:
             rules = ", ".join(dict.fromkeys(alert.rule_id for alert in alerts))
-            _print_hanging(console, lead, Text.assemble((severity.value, _STYLES[severity]), f" {rules}"))
+            _print_hanging(console, lead, Text.assemble((severity.value, SEVERITY_STYLES[severity]), f" {rules}"))
 
 
 def _number(entry: Entry) -> str:
