@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.lake.opening import open_snapshot
+from kubewitness.app.places import LINE, store_places
 from kubewitness.app.reading import Target, read_sources
 from kubewitness.app.readings import Reading
 from kubewitness.decode.engine_shapes import Depth
@@ -34,17 +35,13 @@ if TYPE_CHECKING:
 _OWN = ("source", "line", "happened_at")
 """Columns that are always there, as is `row`."""
 
-_PLACES = """
--- One row per stretch of rows whose lines follow each other: what to add to a row to get its line.
-CREATE TABLE places (first_row BIGINT, source_id INTEGER, to_line BIGINT)
-"""
 _CREATE_EVENTS = """
 -- One row per event that is asked for; no duplicates.
 CREATE TABLE events AS
 SELECT
     staged.rowid AS row,
     sources.name AS source,
-    CASE WHEN staged.source_id IS NULL THEN staged.rowid + places.to_line ELSE record_line END AS line,
+    {line} AS line,
     staged.happened_at{columns}
 FROM staged
 ASOF LEFT JOIN places ON staged.rowid >= places.first_row
@@ -267,9 +264,10 @@ def _read(  # noqa: PLR0917 - each is one thing to read by
     engine.run(CREATE_DUPLICATES)
     evidence = Evidence(engine, reading, folder)
     find_cut_duplicates(engine, evidence)
-    _store_places(engine, reading)
+    store_places(engine, reading)
+    _store_sources(engine, reading)
     listed = "".join(f', staged."{name}"' for name in [*columns, *(each.name for each in derived)])
-    engine.run(_CREATE_EVENTS.format(columns=listed))
+    engine.run(_CREATE_EVENTS.format(line=LINE, columns=listed))
     ((events, partial, duplicates, other, first_at, last_at, has_ends),) = engine.run(_TOTALS)
     engine.run("DROP TABLE staged")
     ledger = reading.ledger(events=events, partial=partial, duplicates=duplicates, other=other)
@@ -330,17 +328,7 @@ def _select(columns: list[str], derived: Collection[Derived]) -> str:
     )
 
 
-def _store_places(engine: Engine, reading: Reading) -> None:
-    engine.run(_PLACES)
+def _store_sources(engine: Engine, reading: Reading) -> None:
     engine.run("CREATE TABLE sources (id INTEGER, name VARCHAR)")
     names = [source.name for source in reading.sources]
     engine.run("INSERT INTO sources SELECT unnest($ids), unnest($names)", {"ids": [*range(len(names))], "names": names})
-    places = [place for span in reading.spans for place in span.places()]
-    engine.run(
-        "INSERT INTO places SELECT unnest($rows), unnest($ids), unnest($lines)",
-        {
-            "rows": [row for row, _, _ in places],
-            "ids": [source_id for _, source_id, _ in places],
-            "lines": [to_line for _, _, to_line in places],
-        },
-    )

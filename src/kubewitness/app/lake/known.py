@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.duplicates import DELAY, is_same
+from kubewitness.app.lake.landing import SOURCE_LINE
 from kubewitness.model.event import API
 from kubewitness.store.files import select_files
 
@@ -56,9 +57,7 @@ INSERT INTO duplicates
 SELECT DISTINCT origin.row
 FROM (
     SELECT
-        staged.*, staged.rowid AS row, pieces.source_key,
-        pieces.first_line - 1
-        + CASE WHEN staged.source_id IS NULL THEN staged.rowid + places.to_line ELSE record_line END AS line
+        staged.*, staged.rowid AS row, pieces.source_key, {SOURCE_LINE} AS line
     FROM staged
     ASOF LEFT JOIN places ON staged.rowid >= places.first_row
     LEFT JOIN pieces ON pieces.id = coalesce(staged.source_id, places.source_id)

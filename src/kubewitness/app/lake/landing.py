@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
+from kubewitness.app.places import LINE, store_places
 from kubewitness.app.reading import Target, read_sources
 from kubewitness.app.readings import Reading
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
@@ -34,32 +35,29 @@ CREATE OR REPLACE TABLE staged (
     event_bytes BIGINT, {columns}
 )
 """
-_CREATE_PLACES = """
--- One row per stretch of rows whose lines follow each other: what to add to a row to get its line.
-CREATE OR REPLACE TABLE places (first_row BIGINT, source_id INTEGER, to_line BIGINT)
-"""
 _CREATE_PIECES = """
 -- One row per piece: what its lines and bytes are in the source that it is from.
 CREATE OR REPLACE TABLE pieces (id INTEGER, name VARCHAR, source_key VARCHAR, first_line BIGINT)
 """
-_CREATE_ORIGINS = """
+SOURCE_LINE = f"pieces.first_line - 1 + {LINE}"
+"""Line of a row of `staged` in the source that its piece is from; see `LINE`."""
+_CREATE_ORIGINS = f"""
 -- One row per event that counts: where it is from.
 CREATE OR REPLACE TABLE origins AS
 SELECT
-    rows.row,
-    rows.happened_at::DATE AS day,
+    staged.rowid AS row,
+    staged.happened_at::DATE AS day,
     pieces.name AS source,
-    pieces.first_line - 1
-    + CASE WHEN rows.source_id IS NULL THEN rows.row + places.to_line ELSE record_line END AS line,
+    {SOURCE_LINE} AS line,
     pieces.source_key AS source_key
 FROM (
-    SELECT rowid AS row, source_id, record_line, happened_at
+    SELECT rowid, source_id, record_line, happened_at
     FROM staged
     WHERE outcome IN (1, 2) AND rowid NOT IN (SELECT event FROM duplicates)
-) AS rows
-ASOF LEFT JOIN places ON rows.row >= places.first_row
-LEFT JOIN pieces ON pieces.id = coalesce(rows.source_id, places.source_id)
-"""
+) AS staged
+ASOF LEFT JOIN places ON staged.rowid >= places.first_row
+LEFT JOIN pieces ON pieces.id = coalesce(staged.source_id, places.source_id)
+"""  # noqa: S608 - constants
 _CREATE_NOTES = """
 -- One row per row whose record says more than its columns.
 CREATE OR REPLACE TABLE notes (row BIGINT, remainder JSON, raw BLOB)
@@ -137,33 +135,23 @@ def land(engine: Engine, pieces: Sequence[Piece], folder: Path) -> Landing:
     landing = Landing(engine, pieces, reading, Evidence(engine, reading, folder))
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, landing.evidence)
-    _store_places(landing)
+    _store_pieces(landing)
+    store_places(engine, reading)
     engine.run(_CREATE_NOTES)
     return landing
 
 
-def _store_places(landing: Landing) -> None:
-    engine, reading = landing.engine, landing.reading
-    engine.run(_CREATE_PIECES)
+def _store_pieces(landing: Landing) -> None:
+    landing.engine.run(_CREATE_PIECES)
     by_path = {str(piece.path): piece for piece in landing.pieces}
-    found = [by_path[source.path] for source in reading.sources]
-    engine.run(
+    found = [by_path[source.path] for source in landing.reading.sources]
+    landing.engine.run(
         "INSERT INTO pieces SELECT unnest($ids), unnest($names), unnest($keys), unnest($lines)",
         {
             "ids": [*range(len(found))],
             "names": [piece.source.name for piece in found],
             "keys": [piece.position.key for piece in found],
             "lines": [piece.first_line for piece in found],
-        },
-    )
-    engine.run(_CREATE_PLACES)
-    places = [place for span in reading.spans for place in span.places()]
-    engine.run(
-        "INSERT INTO places SELECT unnest($rows), unnest($ids), unnest($lines)",
-        {
-            "rows": [row for row, _, _ in places],
-            "ids": [source_id for _, source_id, _ in places],
-            "lines": [to_line for _, _, to_line in places],
         },
     )
 
