@@ -89,9 +89,8 @@ class Candidates:
         within = {"first": spans[0].first_row, "end": spans[-1].first_row + spans[-1].lines.records}
         for rows in self._batches(_NEW_KINDS, within):
             self._judge_kinds(rows)
-        opened = [name for name in self._plan.kinds.answered if name.startswith("open_")]
-        for rows in self._batches(_OPEN.format(is_open=" OR ".join(f"{name} <> 0" for name in opened)), within):
-            self._judge_candidates(rows, opened)
+        for rows in self._batches(_OPEN.format(is_open=is_open(self._plan)), within):
+            self._judge_candidates(rows)
 
     def count_unjudged(self) -> int:
         """Number of events that could not be read again, nor another one of their kind."""
@@ -111,18 +110,12 @@ class Candidates:
             judged = events_query("SELECT * FROM again", query.select, above=query.judging(groups))
             self._engine.run(_INSERT_KINDS.format(judged=judged), {"rows": found})
 
-    def _judge_candidates(self, rows: list[int], opened: list[str]) -> None:
-        query = self._plan.candidates
-        sql = f"SELECT {', '.join(f'bit_or({name})' for name in opened)} FROM kinds"  # noqa: S608 - of the plan
-        ((*masks,),) = self._engine.run(sql)
-        asked = dict(zip(query.answered, masks, strict=True))
-        groups = [group.asking(asked) for group in query.groups]
-        above = query.judging([group for group in groups if group.answers])
-        pairs = zip(query.answered, opened, strict=True)
-        answers = ", ".join(f"again.{answer} & kinds.{name} AS {answer}" for answer, name in pairs)
+    def _judge_candidates(self, rows: list[int]) -> None:
+        above = asking_what_is_open(self._engine, self._plan)
+        insert = _INSERT_CANDIDATES.format(answers=answers_of_candidates(self._plan))
         self._lost += len(rows)
-        for found in self._read_again(rows, query.select, above):
-            self._engine.run(_INSERT_CANDIDATES.format(answers=answers), {"rows": found})
+        for found in self._read_again(rows, self._plan.candidates.select, above):
+            self._engine.run(insert, {"rows": found})
             self._lost -= len(found)
 
     def _read_again(self, rows: list[int], select: str, above: Sequence[tuple[str, str]] = ()) -> Iterator[list[int]]:
@@ -140,6 +133,30 @@ class Candidates:
             middle = len(rows) // 2
             yield from self._read_again(rows[:middle], select, above)
             yield from self._read_again(rows[middle:], select, above)
+
+
+def is_open(plan: Plan) -> str:
+    """Condition on a row of `kinds`: that a rule is open for its events."""
+    return " OR ".join(f"kinds.{name} <> 0" for name in _opened(plan)) or "FALSE"
+
+
+def asking_what_is_open(engine: Engine, plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Named queries over `events`, as of a pass, that ask those rules that are open for one of the `kinds`."""
+    query = plan.candidates
+    ((*masks,),) = engine.run(f"SELECT {', '.join(f'bit_or({name})' for name in _opened(plan))} FROM kinds")  # noqa: S608 - of the plan
+    asked = dict(zip(query.answered, masks, strict=True))
+    groups = [group.asking(asked) for group in query.groups]
+    return query.judging([group for group in groups if group.answers])
+
+
+def answers_of_candidates(plan: Plan) -> str:
+    """Columns of answers of a candidate in `again`, which count where its kind says that the rule is open."""
+    pairs = zip(plan.candidates.answered, _opened(plan), strict=True)
+    return ", ".join(f"again.{answer} & kinds.{name} AS {answer}" for answer, name in pairs)
+
+
+def _opened(plan: Plan) -> list[str]:
+    return [name for name in plan.kinds.answered if name.startswith("open_")]
 
 
 def _is_met(group: Group, requests: set[tuple[str, ...]]) -> bool:

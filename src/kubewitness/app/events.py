@@ -24,6 +24,7 @@ from kubewitness.query.fields import find_field
 from kubewitness.query.lower import lower
 from kubewitness.query.predicate import ALWAYS, And, Moment, Order, fields_of
 from kubewitness.query.reading import OUTCOME, written_out
+from kubewitness.store.files import period_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -306,13 +307,7 @@ def _of_store(engine: Engine, snapshot: Snapshot, *, is_counted: bool) -> Events
         return Events(engine, ledger, (), first_at, last_at, has_ends, None, snapshot.folders)
     looked_at = snapshot.events if snapshot.selected_of is None else snapshot.selected_of
     ledger = Ledger.of(events=looked_at)
-    times = [
-        bound["happened_at"]
-        for each in snapshot.files
-        for bound in (each.least, each.greatest)
-        if "happened_at" in bound
-    ]
-    return Events(engine, ledger, (), min(times, default=None), max(times, default=None), folders=snapshot.folders)
+    return Events(engine, ledger, (), *period_of(snapshot.files), folders=snapshot.folders)
 
 
 def _select(columns: list[str], derived: Collection[Derived]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kubewitness.detect.bits import WORD_BITS
+from kubewitness.detect.duplicates import RECORD_KEY, TIME_KEY
 from kubewitness.detect.keeping import form_of, is_several, kept_sql
 from kubewitness.detect.kinds import (
     DIALECT,
@@ -144,7 +145,7 @@ ASKED_FOR = ("verb", "resource", "subresource")
 
 # What of an event is left when it is judged as a representative; what a kind does not see is absent. Where there may be
 # bodies an empty one stands for them; deletions keep theirs, which says whether they are dry runs.
-_BLANK = {
+BLANK = {
     "request_object": "CASE WHEN starts_with(verb, 'delete') THEN request_object END",
     "response_object": (
         "CASE WHEN request_object IS NOT NULL OR response_object IS NOT NULL OR truncated THEN '{}'::JSON END"
@@ -165,7 +166,7 @@ def _decoded(kinds: Pass) -> dict[str, str]:
     words = needed(floors(), [kinds.select, *(sql for _, sql in kinds.judging()), *ASKED_FOR])
     facts = {fact.name for fact in FACTS}
     names = [*(name for name in BY_NAME if name not in facts), "partial", "older_timestamp"]
-    return {name: _BLANK.get(name, f'"{name}"') for name in names if name in words and name not in {"source", "line"}}
+    return {name: BLANK.get(name, f'"{name}"') for name in names if name in words and name not in {"source", "line"}}
 
 
 _KEYS = {
@@ -174,14 +175,8 @@ _KEYS = {
     "outcome": ("TINYINT", OUTCOME),  # later, 4 for a duplicate
     "happened_at": ("TIMESTAMP", "happened_at"),
     # The same record again has the same record_key and time_key; events without auditID are never the same.
-    "record_key": (
-        "UBIGINT",
-        "CASE WHEN audit_id IS NOT NULL THEN hash(request_hash, stage, verb, username) END",
-    ),
-    "time_key": (
-        "UBIGINT",
-        "hash(cluster, CASE WHEN partial THEN request_received_at ELSE coalesce(request_received_at, happened_at) END)",
-    ),
+    "record_key": ("UBIGINT", RECORD_KEY),
+    "time_key": ("UBIGINT", TIME_KEY),
     # All stages of one request have the same request_key.
     "request_key": (
         "UBIGINT",

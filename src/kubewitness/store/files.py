@@ -65,6 +65,14 @@ class DataFile:
         return (since is None or last >= since) and (until is None or first < until)
 
 
+def period_of(files: Iterable[DataFile]) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last event in these files happened (UTC, naive)."""
+    files = list(files)
+    first = [each.least["happened_at"] for each in files if "happened_at" in each.least]
+    last = [each.greatest["happened_at"] for each in files if "happened_at" in each.greatest]
+    return min(first, default=None), max(last, default=None)
+
+
 def select_files(
     files: Iterable[DataFile],
     *,

@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from kubewitness.store.files import DataFile
 
 _WORD = re.compile(r"\w+")
+_ROW_BITS = 40
+_ROW_MASK = (1 << _ROW_BITS) - 1
 _READ = (
-    'SELECT *, ((file_index + {first})::BIGINT << 40) | file_row_number AS "row"'
+    f'SELECT *, ((file_index + {{first}})::BIGINT << {_ROW_BITS}) | file_row_number AS "row"'  # noqa: S608 - a constant
     " FROM read_parquet({paths}, hive_partitioning = false, union_by_name = {unlike})"
 )
+
+
+def row_of(file: int, place: int) -> int:
+    """The number `row` of an event, by the place of its file and its own place in it."""
+    return file << _ROW_BITS | place
+
+
+def place_of_row(row: int) -> tuple[int, int]:
+    """What `row_of` was made of."""
+    return row >> _ROW_BITS, row & _ROW_MASK
 
 
 def stored_query(

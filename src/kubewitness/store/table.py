@@ -36,6 +36,8 @@ OWN = (
 """Columns of a store beside those of the events table."""
 
 STORED = (*COLUMNS, *OWN)
+LISTED = ", ".join(f'"{column.name}"' for column in STORED)
+"""All columns of a store, as SQL."""
 BY_STORED_NAME = {column.name: column for column in STORED}
 
 _MADE = {*FACTS, *(column for column in OWN if column.name in {"kind", "has_body"})}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kubewitness.store.files import period_of
 from kubewitness.store.lake import Lake
 from kubewitness.store.table import facts_version
 
@@ -133,13 +134,10 @@ def store_info(store: str) -> StoreInfo:
 
 def _share(name: str | None, files: Iterable[DataFile]) -> Share:
     files = list(files)
-    first = [each.least["happened_at"] for each in files if "happened_at" in each.least]
-    last = [each.greatest["happened_at"] for each in files if "happened_at" in each.greatest]
     return Share(
         name,
         sum(each.events for each in files),
         len(files),
         sum(each.size for each in files),
-        min(first, default=None),
-        max(last, default=None),
+        *period_of(files),
     )

@@ -14,6 +14,7 @@ from kubewitness.app.lake.landing import Landing, land, landed_query
 from kubewitness.app.lake.notes import note_remainders
 from kubewitness.app.lake.pieces import PIECE_BYTES, Cutter, Piece
 from kubewitness.app.lake.writing import ORDER, drop_files, write_files
+from kubewitness.app.readings import Reading
 from kubewitness.facts import macros
 from kubewitness.model.errors import StoreError, UnreadableError
 from kubewitness.model.ledger import Ledger, Origin, Rejection
@@ -121,11 +122,7 @@ def ingest(
     """
     began = time.perf_counter()
     listing = find_sources(list(paths))
-    if not listing.sources:
-        reasons = "; ".join(f"{item.origin}: {item.reason}" for item in listing.unreadable)
-        raise UnreadableError(
-            f"nothing to read: {reasons or 'no file found'}", hint="name files or directories of logs"
-        )
+    Reading(sources=listing.sources, unreadable=listing.unreadable).demand_sources()
     lake = Lake.open_or_create(store)
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
         folder = Path(name)

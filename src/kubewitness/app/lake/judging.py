@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.app.candidates import answers_of_candidates, asking_what_is_open, is_open
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.judging import Judged, Totals
 from kubewitness.app.readings import Reading
-from kubewitness.detect.duplicates import CREATE_DUPLICATES
+from kubewitness.detect.duplicates import CREATE_DUPLICATES, REQUEST_HASH
 from kubewitness.detect.plan import Table
+from kubewitness.detect.planning import BLANK
 from kubewitness.model.ledger import Ledger, Origin
 from kubewitness.query.engine import with_floors
 from kubewitness.store.table import BY_STORED_NAME
@@ -27,14 +29,14 @@ if TYPE_CHECKING:
     from kubewitness.query.engine import Engine
 
 _WORD = re.compile(r"\w+")
-_SKETCHED = """
+_SKETCHED = f"""
 SELECT
     "row", list_position($names, source) - 1 AS source_id, line AS record_line, partial,
     NULL::VARCHAR AS other_category, TRUE AS fits, audit_id, stage, verb, request_uri, request_path,
-    hash(audit_id, request_uri) AS request_hash, request_received_at, stage_at, older_timestamp, logged_at, happened_at,
+    {REQUEST_HASH} AS request_hash, request_received_at, stage_at, older_timestamp, logged_at, happened_at,
     username, resource, subresource, name, cluster, kind
 FROM events
-"""
+"""  # noqa: S608 - a constant
 _TOTALS = """
 SELECT count(*) FILTER (NOT partial), count(*) FILTER (partial), min(happened_at), max(happened_at) FROM events
 """
@@ -68,13 +70,10 @@ SELECT
 FROM again JOIN staged ON staged."row" = again."row" JOIN kinds USING (kind)
 """
 
-# What of an event is left when it is judged as a representative: what a kind does not see is absent.
-_BLANK = {
+# Of bodies, a store says whether they are there: they need not be looked at.
+_BLANK = BLANK | {
     "request_object": "CASE WHEN starts_with(verb, 'delete') AND dry_run THEN '{\"dryRun\":[\"All\"]}'::JSON END",
     "response_object": "CASE WHEN has_body OR truncated THEN '{}'::JSON END",
-    "annotations": "NULL::JSON",
-    "authentication_metadata": "NULL::JSON",
-    "truncated": "FALSE",
 }
 
 
@@ -100,7 +99,6 @@ class StoredEvidence(Evidence):
 
     def __init__(self, engine: Engine, reading: Reading, folder: Path, snapshot: Snapshot) -> None:
         super().__init__(engine, reading, folder)
-        self._store = engine
         self._snapshot = snapshot
 
     def values(self, rows: Iterable[int], wanted: Mapping[str, str]) -> dict[int, dict[str, Any]]:
@@ -108,7 +106,7 @@ class StoredEvidence(Evidence):
         asked = sorted(set(rows))
         if not asked:
             return {}
-        self._store.run(
+        self._engine.run(
             'CREATE OR REPLACE TEMP TABLE asked AS SELECT rowid AS event_number, "row" AS event_row FROM staged'
             " WHERE rowid IN (SELECT unnest($rows))",
             {"rows": asked},
@@ -117,10 +115,10 @@ class StoredEvidence(Evidence):
         query = self._snapshot.query(
             f'SELECT "row" AS event_row, {listed} FROM events WHERE "row" IN (SELECT event_row FROM asked)'  # noqa: S608 - of the plan
         )
-        numbers = {place: number for number, place in self._store.run("SELECT event_number, event_row FROM asked")}
+        numbers = {place: number for number, place in self._engine.run("SELECT event_number, event_row FROM asked")}
         return {
             numbers[row.pop("event_row")]: {name: value for name, value in row.items() if value is not None}
-            for row in self._store.rows(query.sql, query.parameters)
+            for row in self._engine.rows(query.sql, query.parameters)
         }
 
 
@@ -197,27 +195,18 @@ def _looks_at_all(engine: Engine, plan: Plan) -> bool:
 
 
 def _judge_candidates(engine: Engine, plan: Plan, snapshot: Snapshot) -> None:
-    opened = [name for name in plan.kinds.answered if name.startswith("open_")]
-    is_open = " OR ".join(f"kinds.{name} <> 0" for name in opened)
-    if not opened or not engine.run(f"SELECT 1 FROM kinds WHERE {is_open} LIMIT 1"):  # noqa: S608 - of the plan
+    if not engine.run(f"SELECT 1 FROM kinds WHERE {is_open(plan)} LIMIT 1"):  # noqa: S608 - of the plan
         return
-    engine.run(_OPEN.format(is_open=is_open))
-    query = plan.candidates
-    ((*masks,),) = engine.run(f"SELECT {', '.join(f'bit_or({name})' for name in opened)} FROM kinds")  # noqa: S608 - same
-    asked = dict(zip(query.answered, masks, strict=True))
-    groups = [group.asking(asked) for group in query.groups]
-    above = query.judging([group for group in groups if group.answers])
-    listed = ", ".join(f"{sql} AS {name}" for name, sql in query.values.items())
+    engine.run(_OPEN.format(is_open=is_open(plan)))
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in plan.candidates.values.items())
     _create(
         engine,
         snapshot,
         "again",
         f'SELECT "row", {listed} FROM judged WHERE "row" IN (SELECT "row" FROM opened)',  # noqa: S608 - same
-        above=above,
+        above=asking_what_is_open(engine, plan),
     )
-    pairs = zip(query.answered, opened, strict=True)
-    answers = ", ".join(f"again.{answer} & kinds.{name} AS {answer}" for answer, name in pairs)
-    engine.run(_CANDIDATES.format(answers=answers))
+    engine.run(_CANDIDATES.format(answers=answers_of_candidates(plan)))
 
 
 def _run(engine: Engine, snapshot: Snapshot, select: str) -> list[tuple[Any, ...]]:

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubewitness.app.lake.writing import LISTED, drop_files, rewrite_files
+from kubewitness.app.lake.writing import drop_files, rewrite_files
 from kubewitness.facts import macros
 from kubewitness.query.engine import Engine
 from kubewitness.store.lake import Change, ConflictError, Lake
 from kubewitness.store.places import place_of
 from kubewitness.store.relation import stored_query
-from kubewitness.store.table import SORTED_BY, facts_version
+from kubewitness.store.table import LISTED, SORTED_BY, facts_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from kubewitness.model.errors import StoreError
 from kubewitness.query.engine import EngineError
 from kubewitness.query.reading import events_query
 from kubewitness.store.files import DataFile
-from kubewitness.store.table import PARTITIONS, SORTED_BY, STATISTICS, STORED, file_name
+from kubewitness.store.table import LISTED, PARTITIONS, SORTED_BY, STATISTICS, STORED, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,9 +49,6 @@ _OF_BODIES = BODY_FACTS - {
     "response_object",
 }
 """Facts that are null for events that write no body."""
-
-LISTED = ", ".join(f'"{column.name}"' for column in STORED)
-"""All columns of a store."""
 
 _WHOLE = f"SELECT {LISTED} FROM events"  # noqa: S608 - our own columns
 _PLAIN = "SELECT {} FROM events".format(  # noqa: S608 - same

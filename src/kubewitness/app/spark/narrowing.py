@@ -13,9 +13,10 @@ from kubewitness.app.spark.opening import open_spark
 from kubewitness.facts import macros
 from kubewitness.query.engine import Engine
 from kubewitness.query.predicate import And
-from kubewitness.store.files import DataFile
+from kubewitness.store.files import DataFile, period_of
 from kubewitness.store.places import place_of
-from kubewitness.store.table import STORED, facts_version
+from kubewitness.store.relation import place_of_row, row_of
+from kubewitness.store.table import LISTED, facts_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 _PAGE = 100_000
-_ROW_BITS = 40
-_ROW_MASK = (1 << _ROW_BITS) - 1
-_LISTED = ", ".join(f'"{column.name}"' for column in STORED)
 _SELECTED = f"""
-SELECT {_LISTED} FROM events WHERE "row" IN (SELECT event FROM selected) ORDER BY "row"
+SELECT {LISTED} FROM events WHERE "row" IN (SELECT event FROM selected) ORDER BY "row"
 """  # noqa: S608 - our own columns
 
 
@@ -66,9 +64,10 @@ def copied(snapshot: Snapshot, rows: Sequence[int], folder: Path) -> Snapshot:
     """
     name = f"{facts_version()}-selected.parquet"
     # Of a store elsewhere only the files are fetched that have one of them.
-    places = {old: new for new, old in enumerate(sorted({row >> _ROW_BITS for row in rows}))}
+    placed = [place_of_row(row) for row in rows]
+    places = {old: new for new, old in enumerate(sorted({file for file, _ in placed}))}
     few = replace(snapshot, files=tuple(snapshot.files[old] for old in places))
-    rows = [places[row >> _ROW_BITS] << _ROW_BITS | row & _ROW_MASK for row in rows]
+    rows = [row_of(places[file], place) for file, place in placed]
     engine = Engine(folder)
     try:
         engine.run(macros())
@@ -81,14 +80,6 @@ def copied(snapshot: Snapshot, rows: Sequence[int], folder: Path) -> Snapshot:
     finally:
         engine.close()
     # The period is that of all events: whether nothing was found because there was nothing is told by it.
-    least, greatest = (
-        {"happened_at": best(found)}
-        if (found := [each["happened_at"] for each in bounds if "happened_at" in each])
-        else {}
-        for best, bounds in (
-            (min, [each.least for each in snapshot.files]),
-            (max, [each.greatest for each in snapshot.files]),
-        )
-    )
+    least, greatest = ({"happened_at": at} if at else {} for at in period_of(snapshot.files))
     file = DataFile(name, (folder / name).stat().st_size, len(rows), None, None, least, greatest)
     return replace(snapshot, files=(file,), place=place_of(str(folder)), selected_of=snapshot.events)

@@ -12,10 +12,11 @@ from kubewitness.model.errors import UsageError
 from kubewitness.query.spark import spark_sql
 from kubewitness.query.spark_session import spark_session
 from kubewitness.store.places import is_remote
+from kubewitness.store.relation import row_of
 from kubewitness.store.table import STORED, facts_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from kubewitness.app.lake.opening import Snapshot
     from kubewitness.query.predicate import Predicate
@@ -43,11 +44,11 @@ class SparkEvents:
 
     Attributes:
         session: of Spark; it has the view `EVENTS`.
-        snapshot: the files that it reads.
+        numbers: of the files that it reads, by their paths in the store.
     """
 
     session: Any
-    snapshot: Snapshot
+    numbers: Mapping[str, int]
 
     def rows(self, sql: str) -> list[Any]:
         """All rows of a query."""
@@ -59,13 +60,8 @@ class SparkEvents:
 
     def place(self, file_path: str, file_row: int) -> int:
         """The number that the engine gives an event (see `store.relation`), by where Spark found it."""
-        return self._index(file_path) << 40 | file_row
-
-    def _index(self, file_path: str) -> int:
         # Inside of a store, a path is a day and a name.
-        return {each.path: index for index, each in enumerate(self.snapshot.files)}[
-            "/".join(unquote(file_path).split("/")[-2:])
-        ]
+        return row_of(self.numbers["/".join(unquote(file_path).split("/")[-2:])], file_row)
 
 
 @contextmanager
@@ -103,7 +99,7 @@ def open_spark(snapshot: Snapshot, where: Predicate, master: str | None) -> Iter
         frame.createOrReplaceTempView("stored_events")
         asked = f"SELECT * FROM stored_events WHERE {spark_sql(where)}"  # noqa: S608 - of a predicate
         session.sql(asked).createOrReplaceTempView(EVENTS)
-        yield SparkEvents(session, snapshot)
+        yield SparkEvents(session, {each.path: number for number, each in enumerate(snapshot.files)})
 
 
 def spark_type(kind: str) -> str:
