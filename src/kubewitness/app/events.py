@@ -135,11 +135,6 @@ class Events:
     evidence: Evidence | None = field(default=None, repr=False)
     folders: tuple[str, ...] = ()
 
-    @property
-    def is_unusable(self) -> bool:
-        """Whether nothing was read because nothing could be."""
-        return not self.ledger.read and bool(self.ledger.unreadable)
-
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query over `events`, by column name.
 

@@ -70,4 +70,4 @@ def actor(
         case ActorFormat.TABLE:
             text = to_text(report, most=most)
     write(output, lambda out: print(text, end="", file=out))
-    return EXIT_UNUSABLE if not report.ledger.read and report.ledger.unreadable else 0
+    return EXIT_UNUSABLE if report.ledger.is_unusable else 0

@@ -68,7 +68,7 @@ def facets(
         sys.stdout.write(json.dumps({"filter": text, **found.fields()}, indent=2) + "\n")
     else:
         _print(found, text)
-    return EXIT_UNUSABLE if not found.ledger.read and found.ledger.unreadable else 0
+    return EXIT_UNUSABLE if found.ledger.is_unusable else 0
 
 
 def _split(text: str, paths: tuple[str, ...], *, has_store: bool) -> tuple[str, tuple[str, ...]]:

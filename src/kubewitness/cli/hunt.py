@@ -104,7 +104,7 @@ def hunt(
     _print(found, named, filter, format, most)
     if format is RowFormat.TABLE and not named and found.shown and (near := near_hunt(filter, known)):
         sys.stdout.write(f"there is a hunt called {near}\n")
-    return EXIT_UNUSABLE if not found.ledger.read and found.ledger.unreadable else 0
+    return EXIT_UNUSABLE if found.ledger.is_unusable else 0
 
 
 @app.command(name="list")

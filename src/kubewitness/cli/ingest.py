@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
+from kubewitness.cli.logs import demand_paths
 from kubewitness.cli.store import StoreFormat
-from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
     from kubewitness.app.lake.ingest import Ingested
@@ -43,12 +43,7 @@ def ingest(
     """
     from kubewitness.app.lake.ingest import ingest as run  # noqa: PLC0415 - help must come quickly
 
-    if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
-        raise UsageError(
-            f"unknown option {unknown[0]}", hint="kubewitness ingest --help; a file of that name is ./-name"
-        )
-    if not paths:
-        raise UsageError("no logs named", hint="kubewitness ingest audit.log --store lake, or - for standard input")
+    demand_paths(paths, example="kubewitness ingest audit.log --store lake")
     done = run(paths, store, cluster=cluster, is_finished=finished)
     if format is StoreFormat.JSON:
         sys.stdout.write(json.dumps(_fields(done), indent=2, default=str) + "\n")
@@ -56,7 +51,7 @@ def ingest(
         _say(done, store, is_summary_shown=format is StoreFormat.JSON)
     if strict and (done.ledger.rejected or done.ledger.unreadable):
         return EXIT_MET
-    return EXIT_UNUSABLE if not done.ledger.read and not done.known and done.ledger.unreadable else 0
+    return EXIT_UNUSABLE if done.ledger.is_unusable and not done.known else 0
 
 
 def _fields(done: Ingested) -> dict[str, Any]:

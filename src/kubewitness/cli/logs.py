@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubewitness.app.events import Events, Logs
+    from kubewitness.app.events import Logs
     from kubewitness.model.ledger import Ledger
 
 PATHS_HELP = "Files, directories, globs, or - for standard input."
@@ -81,18 +81,23 @@ class LogOptions:
         """
         from kubewitness.app.events import Logs  # noqa: PLC0415 - the engine is imported when a command runs
 
-        if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
-            raise UsageError(f"unknown option {unknown[0]}", hint=f"{example}; a file of that name is ./-name")
         if self.store is not None and paths:
             raise UsageError("logs and a store", hint="name either; kubewitness ingest puts logs into a store")
-        if not paths and self.store is None:
-            raise UsageError("no logs named", hint=f"{example}; or - for standard input")
+        if self.store is None:
+            demand_paths(paths, example=example)
         return Logs(paths, since=moment(self.since), until=moment(self.until), cluster=self.cluster, store=self.store)
 
 
-def warn(events: Events) -> None:
-    """Say what could not be read, beside the answer."""
-    warn_of(events.ledger)
+def demand_paths(paths: tuple[str, ...], *, example: str) -> None:
+    """Do nothing when logs are named.
+
+    Raises:
+        UsageError: nothing was named, or what was named is an option.
+    """
+    if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
+        raise UsageError(f"unknown option {unknown[0]}", hint=f"{example}; a file of that name is ./-name")
+    if not paths:
+        raise UsageError("no logs named", hint=f"{example}, or - for standard input")
 
 
 def warn_of(ledger: Ledger) -> None:

@@ -60,7 +60,7 @@ def object_command(
         write(output, lambda out: _write_json(story, out))
     else:
         write(output, lambda out: _write_text(story, out, diff=diff, with_status=status, with_blame=blame))
-    return EXIT_UNUSABLE if not story.ledger.read and story.ledger.unreadable else 0
+    return EXIT_UNUSABLE if story.ledger.is_unusable else 0
 
 
 def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: bool, with_blame: bool) -> None:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET
 from kubewitness.cli.policy import Format
-from kubewitness.model.errors import UsageError
+from kubewitness.cli.writing import render_to
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
@@ -131,13 +131,7 @@ def advise(
         rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,), keep=keep or [], paths=paths
     )
     text = policy_text(advised.advice)
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    render_to(output, lambda out: out.write(text))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary(advised.coverage).items())
     print(f"{len(advised.advice.rules)} policy rules for {len(advised.coverage)} detections: {counts}", file=sys.stderr)  # noqa: T201
     for name, recording in [(str(output or "advised"), Recording(advised.advice.policy)), *_simple()] if paths else []:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
-from kubewitness.cli.logs import EngineOptions, moment
+from kubewitness.cli.logs import EngineOptions, LogOptions
+from kubewitness.cli.writing import render_to
 from kubewitness.model.alert import Severity
-from kubewitness.model.errors import UsageError
 from kubewitness.model.exception import ExceptionState
 from kubewitness.model.rule import RuleClass
 
@@ -73,15 +73,8 @@ def scan(
         Platform, Parameter(help="Platform of the clusters, for what is harmless there; auto finds out.")
     ] = Platform.AUTO,
     min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.INFORMATIONAL,
-    since: Annotated[
-        str | None, Parameter(help="Leave out events before this time, such as 2026-11-17T08:00:00Z.")
-    ] = None,
-    until: Annotated[str | None, Parameter(help="Leave out events from this time on.")] = None,
-    cluster: Annotated[
-        str | None, Parameter(help="Name of the cluster where the log does not say; of a store, the only one wanted.")
-    ] = None,
-    store: Annotated[str | None, Parameter(help="Scan this store instead of logs.")] = None,
-    by: EngineOptions = EngineOptions(),  # noqa: B008 - it cannot be changed
+    which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
+    by: EngineOptions = EngineOptions(),  # noqa: B008 - same
     format: Annotated[Format, Parameter(name=["--format", "-f"], help="How to print the report.")] = Format.TABLE,  # noqa: A002
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
     matches: Annotated[bool, Parameter(help="List every match of a rule with an event.", negative="")] = False,
@@ -98,12 +91,7 @@ def scan(
     from kubewitness.app.scan import ScanOptions  # noqa: PLC0415
     from kubewitness.app.scan import scan as run  # noqa: PLC0415
 
-    if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
-        raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness scan --help; a file of that name is ./-name")
-    if store is not None and paths:
-        raise UsageError("logs and a store", hint="name either; kubewitness ingest puts logs into a store")
-    if not paths and store is None:
-        raise UsageError("no logs named", hint="kubewitness scan audit.log, or - for standard input")
+    logs = which.logs(paths, example="kubewitness scan audit.log")
     wanted: dict[str, Any] = {
         "folders": rules or [],
         "builtin": builtin_rules,
@@ -111,34 +99,27 @@ def scan(
         "lists": lists or [],
         "exceptions": exceptions or [],
     }
-    is_spark = by.is_spark(store)
+    is_spark = by.is_spark(logs.store)
     plan = plan_rules(**wanted)
     options = ScanOptions(
         min_severity=min_severity,
-        since=moment(since),
-        until=moment(until),
-        cluster=cluster,
+        since=logs.since,
+        until=logs.until,
+        cluster=logs.cluster,
         matches=matches,
         detailed=format is Format.OCSF,
         reveal=reveal,
         baseline=baseline,
         platform=platform.value,
-        store=store,
+        store=logs.store,
     )
     if is_spark:
         from kubewitness.app.spark.scanning import scan_on_spark  # noqa: PLC0415 - few want it
 
         report = scan_on_spark(load_rules(**wanted), plan, options, master=by.spark_master)
     else:
-        report = run(paths, plan, options)
-    if output is None:
-        FORMATS[format](report, sys.stdout)
-    else:
-        try:
-            with output.open("w", encoding="utf-8", newline="") as out:
-                FORMATS[format](report, out)
-        except OSError as error:
-            raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+        report = run(logs.paths, plan, options)
+    render_to(output, lambda out: FORMATS[format](report, out))
     if not quiet:
         _say(report, output, is_summary_shown=format not in {Format.NDJSON, Format.CSV})
     return _exit_code(report, fail_on, strict=strict)
@@ -165,4 +146,4 @@ def _exit_code(report: Report, fail_on: Severity | None, *, strict: bool) -> int
         return EXIT_MET
     if fail_on and any(alert.severity.rank >= fail_on.rank for alert in report.alerts):
         return EXIT_MET
-    return EXIT_UNUSABLE if not report.ledger.read and report.ledger.unreadable else 0
+    return EXIT_UNUSABLE if report.ledger.is_unusable else 0

@@ -62,4 +62,4 @@ def sql(
         if not count and filter:
             for sentence in could_have_shown(predicate, logs, asked.events, policy).sentences():
                 print(visible(sentence), file=sys.stderr)  # noqa: T201 - beside the answer
-        return EXIT_UNUSABLE if asked.events.is_unusable else 0
+        return EXIT_UNUSABLE if asked.events.ledger.is_unusable else 0

@@ -1,4 +1,4 @@
-"""Where the commands of an investigation write."""
+"""Where commands write."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 
 def write(output: Path | None, render: Callable[[TextIO], None]) -> None:
+    """Do what `render_to` does, and say which file was written.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    render_to(output, render)
+    if output is not None:
+        print(f"written to {output}", file=sys.stderr)  # noqa: T201
+
+
+def render_to(output: Path | None, render: Callable[[TextIO], object]) -> None:
     """Let something be written to a file, or to standard output where none is named.
 
     Raises:
@@ -26,4 +37,3 @@ def write(output: Path | None, render: Callable[[TextIO], None]) -> None:
             render(out)
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
-    print(f"written to {output}", file=sys.stderr)  # noqa: T201

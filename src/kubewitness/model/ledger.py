@@ -70,6 +70,11 @@ class Ledger:
         return cls(read, events, partial, duplicates, other, rejected, rejections, unreadable)
 
     @property
+    def is_unusable(self) -> bool:
+        """Whether nothing was read because nothing could be."""
+        return not self.read and bool(self.unreadable)
+
+    @property
     def is_balanced(self) -> bool:
         """Whether every record that was read is accounted for."""
         return self.read == self.events + self.partial + self.duplicates + self.other + self.rejected
