@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubewitness.cli.application import app
+from kubewitness.cli.logs import LogOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,7 +45,9 @@ def _is_runnable(command: tuple[str, ...]) -> bool:
     _, bound, _ = app.parse_args(list(command), exit_on_error=False, print_error=False)
     named: list[object] = []
     for name, value in bound.arguments.items():
-        if name not in {"output", "rule_id"}:
+        if isinstance(value, LogOptions) and value.store is not None:
+            named.append(value.store)
+        elif name not in {"output", "rule_id"}:
             named += value if isinstance(value, list | tuple) else [value]
     paths = [str(each) for each in named if isinstance(each, Path) or type(each) is str]
     times = re.compile(r"\d{4}-\d\d-\d\dT")

@@ -95,7 +95,9 @@ def demand_paths(paths: tuple[str, ...], *, example: str) -> None:
         UsageError: nothing was named, or what was named is an option.
     """
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
-        raise UsageError(f"unknown option {unknown[0]}", hint=f"{example}; a file of that name is ./-name")
+        raise UsageError(
+            f"unknown option {unknown[0]}", hint=f"{example}; --help names the options; a file of that name is ./-name"
+        )
     if not paths:
         raise UsageError("no logs named", hint=f"{example}, or - for standard input")
 
