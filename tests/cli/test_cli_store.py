@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +96,35 @@ def test_an_exported_event_is_a_record_again(store: str, tmp_path: Path) -> None
 def test_what_is_no_store_is_told_with_how_to_make_one(tmp_path: Path) -> None:
     done = run("store", "info", "--store", str(tmp_path / "none"))
     assert (done.returncode, "hint: kubewitness ingest" in done.stderr) == (2, True)
+
+
+def test_what_is_old_is_kept_as_a_policy_says(store: str, tmp_path: Path) -> None:
+    lake, policy = tmp_path / "lake", tmp_path / "old.yaml"
+    shutil.copytree(store, lake)
+    policy.write_text(
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, verbs: [watch]}, {level: Metadata}]"
+    )
+    words = ("store", "retain", "--store", str(lake), "--days", "0", "--policy", str(policy))
+    said = json.loads(run(*words, "--dry-run", "--format", "json").stdout)
+    done = run(*words).stdout
+    assert f"{said['events']:,} events let go, {said['lowered']:,} lowered" in done
+    sha256 = hashlib.sha256(policy.read_bytes()).hexdigest()
+    assert said["policy"] == sha256
+    assert f"sha256 {sha256}" in done
+    assert (
+        f"sha256 {sha256}: {said['events']:,} events, {said['lowered']:,} lowered"
+        in run("store", "info", "--store", str(lake)).stdout
+    )
+    checked = run("store", "verify", "--store", str(lake))
+    assert (
+        f"{said['lowered']:,} events are not as they were taken: lowered by the policy with sha256 {sha256}"
+        in checked.stdout
+    )
+    assert checked.returncode == 0
+
+
+def test_a_policy_that_no_server_would_load_is_refused(store: str, tmp_path: Path) -> None:
+    policy = tmp_path / "old.yaml"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []")
+    done = run("store", "retain", "--store", store, "--days", "0", "--policy", str(policy))
+    assert (done.returncode, "0 rules" in done.stderr) == (2, True)

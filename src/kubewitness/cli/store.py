@@ -19,7 +19,8 @@ from kubewitness.model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kubewitness.app.lake.info import Share, StoreInfo
+    from kubewitness.app.lake.info import LetGo, Share, StoreInfo
+    from kubewitness.app.lake.retaining import Retained
     from kubewitness.app.lake.verify import Checked, Evidence
 
 LEVELS = ("Metadata", "Request", "RequestResponse")
@@ -90,24 +91,33 @@ def retain(
     level_days: Annotated[
         str | None, Parameter(help="Days for events of a level, instead: Metadata=30,RequestResponse=90.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        Parameter(
+            help="Keep of older events what this audit policy (YAML, JSON, or builtin:NAME) would have recorded."
+        ),
+    ] = None,
     dry_run: Annotated[bool, Parameter(help="Only say what would go.", negative="")] = False,
     format: FormatOption = StoreFormat.TABLE,  # noqa: A002
 ) -> None:
-    """Let go of events that are older than they are to be kept.
+    """Let go of events that are older than they are to be kept, or of what a policy would not have recorded of them.
 
-    What went does not come back when its source is ingested again. Its bytes are deleted by the next compact.
+    What went does not come back when its source is ingested again. Its bytes are deleted by the next compact. A record
+    that a policy has lowered says so: store info, store verify, and the column `lowered_by`.
     """
-    from kubewitness.app.lake.upkeep import Keeping  # noqa: PLC0415
-    from kubewitness.app.lake.upkeep import retain as run  # noqa: PLC0415
+    from kubewitness.app.lake.retaining import Keeping, KeptPolicy  # noqa: PLC0415
+    from kubewitness.app.lake.retaining import retain as run  # noqa: PLC0415
 
     if days is None and level_days is None:
         raise UsageError("nothing says how long", hint="--days 90, or --level-days Metadata=30,RequestResponse=90")
-    done = run(store, Keeping(days, _level_days(level_days)), is_dry_run=dry_run)
+    if days is not None and days < 0:
+        raise UsageError("days cannot be negative", where="--days", hint="--days 90; 0 is all before today")
+    kept = KeptPolicy.read(policy) if policy is not None else None
+    done = run(store, Keeping(days, _level_days(level_days)), kept, is_dry_run=dry_run)
     if format is StoreFormat.JSON:
         print_json(asdict(done))
         return
-    period = f", {done.days[0]} to {done.days[-1]}" if done.days else ""
-    print(f"{done.events:,} events {'would go' if dry_run else 'let go'}{period}")  # noqa: T201
+    _print_retained(done, is_dry_run=dry_run)
 
 
 @app.command
@@ -175,6 +185,19 @@ def export(
         raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
 
 
+def _print_retained(done: Retained, *, is_dry_run: bool) -> None:
+    would = " would" if is_dry_run else ""
+    parts = [f"{done.events:,} events{would or ' let'} go"]
+    if done.policy is not None:
+        parts.append(f"{done.lowered:,} {'would be ' if is_dry_run else ''}lowered")
+        parts.append(f"{done.trimmed:,} {'would lose' if is_dry_run else 'lost'} managedFields only")
+    parts.append(f"{done.bytes / 1e6:,.1f} MB {'would be ' if is_dry_run else ''}saved")
+    period = f", {done.days[0]} to {done.days[-1]}" if done.days else ""
+    print(", ".join(parts) + period)  # noqa: T201
+    if done.policy is not None:
+        print(f"by the policy with sha256 {done.policy}")  # noqa: T201
+
+
 def _level_days(text: str | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for pair in filter(None, (text or "").split(",")):
@@ -204,6 +227,8 @@ def _print_info(found: StoreInfo) -> None:
     )
     if found.older_files:
         print(f"{found.older_files:,} files have facts of another version: kubewitness store compact makes them anew")  # noqa: T201
+    for each in found.let_go:
+        print(_let_go(each))  # noqa: T201
     print_table(("DAY", "EVENTS", "FILES", "MB", "FROM", "TO"), _rows(found.days))
     print_table(("CLUSTER", "EVENTS", "FILES", "MB", "FROM", "TO"), _rows(found.clusters))
     print_table(
@@ -212,12 +237,24 @@ def _print_info(found: StoreInfo) -> None:
     )
 
 
+def _let_go(found: LetGo) -> str:
+    parts = [f"{found.gone:,} events"]
+    if found.lowered:
+        parts.append(f"{found.lowered:,} lowered")
+    if found.trimmed:
+        parts.append(f"{found.trimmed:,} without managedFields")
+    by = f"the policy {found.policy} with sha256 {found.sha256}" if found.sha256 else "age"
+    return f"let go by {by}: {', '.join(parts)}; last {found.last_at.isoformat(timespec='seconds')}"
+
+
 def _print_checked(checked: Checked) -> None:
     from kubewitness.cli.tables import print_table  # noqa: PLC0415
 
     print(f"{checked.files:,} files with {checked.events:,} events, {len(checked.broken):,} broken")  # noqa: T201
     for path, reason in checked.broken:
         print(f"broken: {path} {reason}")  # noqa: T201
+    for sha256, events in checked.lowered.items():
+        print(f"{events:,} events are not as they were taken: lowered by the policy with sha256 {sha256}")  # noqa: T201
     print_table(
         ("SOURCE", "STATE", "BYTES", "SHA-256"),
         [(each.path or each.name, each.state.value, f"{each.bytes:,}", each.sha256) for each in checked.sources],
@@ -236,6 +273,9 @@ def _print_trace(found: Evidence) -> None:
         f"source   sha256 {found.source_sha256}, now {found.source_state.value}"
         + (f" in {found.path}" if found.path else ""),
     ]
+    if found.lowered_by is not None:
+        lines.insert(2, f"lowered  by the policy with sha256 {found.lowered_by}: the record is not as it was taken")
+        same = "says the same, and what the policy took away" if found.is_same_record else same
     if found.byte_offset is not None:
         lines.append(
             f"bytes    {found.byte_length} from byte {found.byte_offset}, sha256 {found.line_sha256}: the line {same}"

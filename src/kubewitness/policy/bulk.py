@@ -49,14 +49,19 @@ def decided_floors(policy: Policy, below: str = "decoded") -> tuple[tuple[str, s
     return *asked_floors(below), ("decided", decided.sql(dialect="duckdb"))
 
 
-def acted_floors(policy: Policy) -> tuple[tuple[str, str], ...]:
-    """Named queries up to `acted`: the rows of `decided` with an `action`, and whether the policy asks for `more`."""
+def acted_floors(policy: Policy, below: str = "decoded") -> tuple[tuple[str, str], ...]:
+    """Named queries up to `acted`: the rows of `decided` with an `action`, and whether the policy asks for `more`.
+
+    Args:
+        policy: what decides.
+        below: as for `asked_floors`.
+    """
     codes = [_code(policy, rule) for rule in [*range(len(policy.rules)), None]]
     index = exp.func("coalesce", exp.column(RULE), exp.Literal.number(len(policy.rules)))
     code = exp.func("list_extract", exp.array(*map(exp.Literal.number, codes)), index + 1)  # lists count from 1
     coded = exp.select("*", exp.alias_(code, "policy_code")).from_("decided")
     sql = files("kubewitness.policy").joinpath("sql").joinpath("acted.sql").read_text(encoding="utf-8")
-    return *decided_floors(policy), ("coded", coded.sql(dialect="duckdb")), ("acted", sql)
+    return *decided_floors(policy, below), ("coded", coded.sql(dialect="duckdb")), ("acted", sql)
 
 
 def _code(policy: Policy, rule: int | None) -> int:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from kubewitness.policy.members import Members
 
-_GATED = "patch.webhook.admission.k8s.io/"
+GATED = "patch.webhook.admission.k8s.io/"
 """Prefix of the annotations that the server writes at level Request and above only."""
 
-_GATED_MARK = _GATED.encode()
-_MANAGED_MARK = b'"managedFields"'
+MANAGED_FIELDS = b'"managedFields"'
+"""What every body with managedFields has in it."""
+
+_GATED_MARK = GATED.encode()
 _REQUEST, _RESPONSE = b',"requestObject":', b',"responseObject":'
 _TIMES = b',"requestReceivedTimestamp":"'
 _LEVEL = b'"level":'
@@ -108,7 +110,7 @@ class Edit:
 
 def edited(event: bytes, edit: Edit) -> bytes:
     """An event, a JSON object on one line, after an edit. What is no such object stays as it is."""
-    is_managed = edit.omit_managed_fields and edit.level is not Level.METADATA and _MANAGED_MARK in event
+    is_managed = edit.omit_managed_fields and edit.level is not Level.METADATA and MANAGED_FIELDS in event
     if edit.level is None and not is_managed and edit.redact is None:
         return event
     quick = _edited_as_written(event, edit)
@@ -199,15 +201,15 @@ def _text(value: bytes | msgspec.Raw) -> str | None:
 def without_gated(annotations: bytes | msgspec.Raw) -> bytes | msgspec.Raw | None:
     """Annotations that are not gated by the level; None when none are left, as the server leaves out an empty map."""
     members = members_of(annotations)
-    if members is None or not any(name.startswith(_GATED) for name, _ in members):
+    if members is None or not any(name.startswith(GATED) for name, _ in members):
         return annotations
-    kept = [(name, value) for name, value in members if not name.startswith(_GATED)]
+    kept = [(name, value) for name, value in members if not name.startswith(GATED)]
     return object_of(kept) if kept else None
 
 
 def edited_body(body: bytes, edit: Edit, subject: Subject, *, is_request: bool = False) -> bytes:
     """A body that remains, after an edit. The server writes a patch as it came, managedFields and all."""
-    if edit.omit_managed_fields and not (is_request and subject.is_patch) and _MANAGED_MARK in body:
+    if edit.omit_managed_fields and not (is_request and subject.is_patch) and MANAGED_FIELDS in body:
         body = without_managed_fields(body)
     return edit.redact(body, subject) if edit.redact is not None else body
 
@@ -230,7 +232,7 @@ def _resource(reference: bytes | msgspec.Raw) -> str:
 
 def without_managed_fields(body: bytes) -> bytes:
     """A body without managedFields: its own, those of its items, and of the objects in the rows of a Table."""
-    if body.count(_MANAGED_MARK) == 1 and (quick := _without_only(body)) is not None:
+    if body.count(MANAGED_FIELDS) == 1 and (quick := _without_only(body)) is not None:
         return quick
     body = _without_own(body)
     if b'"items"' in body:
@@ -246,7 +248,7 @@ def _without_only(body: bytes) -> bytes | None:
         found = _OWN.decode(body).metadata.managedFields
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    member = b"," + _MANAGED_MARK + b":" + bytes(found)
+    member = b"," + MANAGED_FIELDS + b":" + bytes(found)
     return body.replace(member, b"") if found and member in body else None
 
 
@@ -255,7 +257,7 @@ def _is_table(body: bytes) -> bool:
 
 
 def _without_own(value: bytes | msgspec.Raw) -> bytes:
-    if _MANAGED_MARK not in memoryview(value).tobytes():
+    if MANAGED_FIELDS not in memoryview(value).tobytes():
         return bytes(value)
     return changed(value, "metadata", _without_member)
 

@@ -32,6 +32,10 @@ OWN = (
     ),
     Column("has_body", "BOOLEAN", None, Group.PROVENANCE, "Whether the record has a body, of request or answer"),
     Column("raw", "BLOB", None, Group.PROVENANCE, "The record as it was written, where no patch can say it"),
+    Column(
+        "lowered_by", "VARCHAR", None, Group.PROVENANCE,
+        "SHA-256 of the audit policy by which the record was lowered since it was taken; null when it is as it was",
+    ),
 )  # fmt: skip
 """Columns of a store beside those of the events table."""
 

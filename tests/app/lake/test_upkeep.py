@@ -12,7 +12,8 @@ from kubewitness.app.lake import upkeep, writing
 from kubewitness.app.lake.info import store_info
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.lake.opening import open_snapshot
-from kubewitness.app.lake.upkeep import Keeping, compact, retain
+from kubewitness.app.lake.retaining import Keeping, retain
+from kubewitness.app.lake.upkeep import compact
 from kubewitness.model.errors import StoreError
 from kubewitness.model.event import FACTS
 from kubewitness.query.engine import Engine

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubewitness.store.files import period_of
 from kubewitness.store.lake import Lake
 from kubewitness.store.table import facts_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from kubewitness.store.files import DataFile
@@ -59,6 +59,27 @@ class TakenSource:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """What `store retain` has let go of since the store was made.
+
+    Attributes:
+        policy: file name of the policy that decided; None when age alone did.
+        sha256: of the policy's text.
+        gone: events that went.
+        lowered: events that lost a level, and with it what it held; each time that one did.
+        trimmed: events that lost managedFields only.
+        last_at: when this was done last (UTC, naive).
+    """
+
+    policy: str | None
+    sha256: str | None
+    gone: int
+    lowered: int
+    trimmed: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoreInfo:
     """What is in a store.
 
@@ -73,6 +94,7 @@ class StoreInfo:
         older_files: files whose facts are of another version: they are derived again whenever they are read.
         small_files: files that compacting would join.
         last_written_at: time of the last commit (UTC, naive).
+        let_go: what is not there any more, or not as it was taken; by policy, in the order of their last use.
     """
 
     location: str
@@ -85,6 +107,7 @@ class StoreInfo:
     older_files: int
     small_files: int
     last_written_at: datetime | None
+    let_go: tuple[LetGo, ...]
 
 
 def store_info(store: str) -> StoreInfo:
@@ -126,10 +149,26 @@ def store_info(store: str) -> StoreInfo:
         facts=facts_version(),
         older_files=sum(each.facts != facts_version() for each in files),
         small_files=sum(len(members) for members in by_partition.values() if len(members) > 1),
-        last_written_at=datetime.fromtimestamp(history[-1]["at_ms"] / 1000, UTC).replace(tzinfo=None)
-        if history
-        else None,
+        last_written_at=_moment(history[-1]) if history else None,
+        let_go=_let_go(history),
     )
+
+
+def _let_go(history: Iterable[Mapping[str, Any]]) -> tuple[LetGo, ...]:
+    found: dict[str | None, LetGo] = {}
+    for entry in history:
+        if entry.get("operation") != "retain" or "gone" not in entry:  # older programs did not say how many
+            continue
+        policy = entry["policy"] or {"name": None, "sha256": None}
+        before = found.pop(policy["sha256"], None)
+        sums = {name: entry[name] + (getattr(before, name) if before else 0) for name in ("gone", "lowered", "trimmed")}
+        found[policy["sha256"]] = LetGo(policy["name"], policy["sha256"], **sums, last_at=_moment(entry))
+    return tuple(found.values())
+
+
+def _moment(entry: Mapping[str, Any]) -> datetime:
+    """When a commit was made (UTC, naive)."""
+    return datetime.fromtimestamp(entry["at_ms"] / 1000, UTC).replace(tzinfo=None)
 
 
 def _share(name: str | None, files: Iterable[DataFile]) -> Share:

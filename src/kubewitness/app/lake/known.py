@@ -26,6 +26,9 @@ WHERE outcome IN (1, 2) AND rowid NOT IN (SELECT event FROM duplicates)
 GROUP BY cluster
 """
 _STORED = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
+_MARKED = f"(SELECT * FROM {_STORED} UNION ALL BY NAME SELECT NULL::VARCHAR AS lowered_by WHERE FALSE)"  # noqa: S608 - files of older programs lack it
+_LOWERED = frozenset({"level", "annotations", "request_object", "response_object"})
+"""What a record may have lost since it was taken."""
 _SAME_REQUEST = " AND ".join(
     f"staged.{name} IS NOT DISTINCT FROM stored.{name}" for name in ("stage", "verb", "request_uri", "username")
 )
@@ -45,9 +48,9 @@ WHERE
 """  # noqa: S608 - constants of this module
 _CUT = f"""
 -- One row per new cut event and stored event of the same request and stage.
-SELECT staged.rowid AS row, {", ".join(f"stored.{name}" for name in _COMPARED)}
+SELECT staged.rowid AS row, {", ".join(f"stored.{name}" for name in (*_COMPARED, "lowered_by"))}
 FROM staged
-JOIN (SELECT * FROM {_STORED}) AS stored ON staged.audit_id = stored.audit_id
+JOIN {_MARKED} AS stored ON staged.audit_id = stored.audit_id
 WHERE staged.outcome = 2 AND {_SAME_REQUEST} AND staged.rowid NOT IN (SELECT event FROM duplicates)
 QUALIFY row_number() OVER (PARTITION BY staged.rowid ORDER BY stored.partial) <= 8
 """  # noqa: S608 - same
@@ -101,9 +104,15 @@ def mark_known(landing: Landing, files: Sequence[DataFile], place: Place) -> int
 def _mark_cut(landing: Landing, paths: list[str]) -> None:
     twins = landing.engine.rows(_CUT, {"paths": paths})
     cut = landing.evidence.events({twin["row"] for twin in twins}, _COMPARED)
-    same = {twin["row"] for twin in twins if twin["row"] in cut and is_same(cut[twin["row"]], _present(twin))}
+    same = {twin["row"] for twin in twins if twin["row"] in cut and _is_known(cut[twin["row"]], twin)}
     if same:
         landing.engine.run("INSERT INTO duplicates SELECT unnest($rows)", {"rows": sorted(same)})
+
+
+def _is_known(cut: dict[str, Any], twin: dict[str, Any]) -> bool:
+    if twin["lowered_by"] is not None:
+        cut = {name: value for name, value in cut.items() if name not in _LOWERED}
+    return is_same(cut, _present(twin))
 
 
 def _mark_again(landing: Landing, files: Sequence[DataFile], place: Place) -> None:

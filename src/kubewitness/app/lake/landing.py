@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kubewitness.app.lake.pieces import Piece
     from kubewitness.query.engine import Engine
 
-_OF_THE_STORE = frozenset({"day", "source", "line", "source_key", "remainder", "raw"})
+_OF_THE_STORE = frozenset({"day", "source", "line", "source_key", "remainder", "raw", "lowered_by"})
 READ = tuple(column for column in GIVEN if column.name not in _OF_THE_STORE)
 """Columns that come out of reading."""
 
@@ -169,7 +169,8 @@ def landed_query(landing: Landing, order: str) -> str:
     said = "notes.remainder, notes.raw" if has_notes else "NULL::JSON AS remainder, NULL::BLOB AS raw"
     origins, rows = _origins(landing)
     return (
-        f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind FROM (SELECT {columns}, {origins}, {said}"  # noqa: S608 - our own columns
+        f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind, NULL::VARCHAR AS lowered_by"  # noqa: S608 - our own columns
+        f" FROM (SELECT {columns}, {origins}, {said}"
         f" FROM {rows}{notes}) ORDER BY {order}"
     )
 

@@ -1,24 +1,22 @@
-"""Use cases: joining small data files, and letting go of old events."""
+"""Use case: joining small data files, and deleting those that nobody needs."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kubewitness.app.lake.writing import drop_files, rewrite_files
-from kubewitness.facts import macros
-from kubewitness.query.engine import Engine
-from kubewitness.store.lake import Change, ConflictError, Lake
+from kubewitness.app.lake.replacing import SORTED, replace_files, small_engine
+from kubewitness.app.lake.writing import rewrite_files
+from kubewitness.store.lake import Lake
 from kubewitness.store.places import place_of
 from kubewitness.store.relation import stored_query
-from kubewitness.store.table import LISTED, SORTED_BY, facts_version
+from kubewitness.store.table import LISTED, facts_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
 
     from kubewitness.store.files import DataFile
     from kubewitness.store.places import Place
@@ -28,9 +26,6 @@ GRACE_HOURS = 24
 
 _FULL_BYTES = 64 << 20
 _FULL_EVENTS = 1_000_000
-_TRIES = 20
-_LEVELS = ("Metadata", "Request", "RequestResponse")
-_ORDER = ", ".join(SORTED_BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +45,6 @@ class Compacted:
     bytes_before: int
     bytes_after: int
     deleted: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """How long events are kept.
-
-    Attributes:
-        days: all of them; None for ever.
-        level_days: those of a level, instead.
-    """
-
-    days: int | None = None
-    level_days: Mapping[str, int] = field(default_factory=dict)
-
-    def days_of(self, level: str) -> int | None:
-        """How long events of a level are kept."""
-        return self.level_days.get(level, self.days)
-
-
-@dataclass(frozen=True, slots=True)
-class Retained:
-    """What was let go.
-
-    Attributes:
-        events: how many.
-        bytes: by how much the data files have become smaller.
-        days: days of which something went, the oldest first.
-    """
-
-    events: int
-    bytes: int
-    days: tuple[date, ...]
 
 
 def compact(store: str, *, grace_hours: int = GRACE_HOURS, is_dry_run: bool = False) -> Compacted:
@@ -105,8 +68,8 @@ def compact(store: str, *, grace_hours: int = GRACE_HOURS, is_dry_run: bool = Fa
         if is_dry_run:
             joined += group
         else:
-            files = _replace(lake, place, group, f"SELECT {LISTED} FROM events ORDER BY {_ORDER}", "compact")  # noqa: S608 - our own columns
-            if files is not None:
+            files = _joined(place, group)
+            if replace_files(lake, place, group, files, {"operation": "compact"}, is_same_data=True):
                 joined += group
                 written += files
     deleted = [*lake.vacuum(grace_hours, is_dry_run=is_dry_run), *place.sweep(grace_hours, is_dry_run=is_dry_run)]
@@ -117,47 +80,6 @@ def compact(store: str, *, grace_hours: int = GRACE_HOURS, is_dry_run: bool = Fa
         bytes_after=sum(each.size for each in written),
         deleted=tuple(deleted),
     )
-
-
-def retain(store: str, keeping: Keeping, *, today: date | None = None, is_dry_run: bool = False) -> Retained:
-    """Let go of events that are older than they are to be kept.
-
-    Events without a time are kept. Sources stay known: what went does not come back with the next ingest of them.
-
-    Args:
-        store: folder of the store.
-        keeping: how long events are kept.
-        today: the day from which on days are counted back (UTC); today when None.
-        is_dry_run: only say what would go.
-
-    Raises:
-        StoreError: the store cannot be read or written.
-    """
-    lake, place = Lake.open(store), place_of(store)
-    today = today or datetime.now(UTC).date()
-    events = size = 0
-    days: set[date] = set()
-    for each in lake.files():
-        old = [level for level in _LEVELS if _is_old(each, keeping.days_of(level), today)]
-        is_old = _is_old(each, keeping.days, today)
-        if each.day is None or not (old or is_old):
-            continue
-        gone = f"level IN ({', '.join(map(_quoted, old))})" if old else "FALSE"
-        if is_old:
-            kept = [level for level in _LEVELS if level not in old]
-            gone = f"(level IS NULL OR level NOT IN ({', '.join(map(_quoted, kept))}))" if kept else "TRUE"
-        count = each.events if gone == "TRUE" else _count(place, each, gone)
-        if not count:
-            continue
-        files: list[DataFile] | None = []
-        if not is_dry_run:
-            select = f"SELECT {LISTED} FROM events WHERE NOT coalesce({gone}, FALSE) ORDER BY {_ORDER}"  # noqa: S608 - same
-            files = _replace(lake, place, [each], select if count < each.events else None, "retain")
-        if files is not None:
-            events += count
-            size += each.size - sum(file.size for file in files)
-            days.add(each.day)
-    return Retained(events, size, tuple(sorted(days)))
 
 
 def _groups(files: Iterable[DataFile]) -> Iterator[list[DataFile]]:
@@ -184,58 +106,9 @@ def _is_worth(group: Sequence[DataFile]) -> bool:
     return len(group) > 1 or any(each.facts != facts_version() for each in group)
 
 
-def _replace(
-    lake: Lake, place: Place, files: Sequence[DataFile], select: str | None, operation: str
-) -> list[DataFile] | None:
-    """Replace files by one with what a query over their events says; None when others have replaced them meanwhile."""
-    written: list[DataFile] = []
-    if select is not None:
-        with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
-            engine = Engine(Path(name))
-            try:
-                engine.run(macros())
-                query = stored_query(select, files, place.paths(each.path for each in files))
-                written = rewrite_files(engine, query, place=place, folder=Path(name))
-            finally:
-                engine.close()
-    is_same = operation == "compact"
-    change = Change(written, files, details={"operation": operation}, is_same_data=is_same)
-    paths = {each.path for each in files}
-    try:
-        for _ in range(_TRIES):
-            if not paths <= {each.path for each in lake.files()}:
-                break
-            try:
-                lake.commit(change)
-            except ConflictError:
-                lake.refresh()
-            else:
-                return written
-    except BaseException:
-        drop_files(written, place)
-        raise
-    drop_files(written, place)
-    return None
-
-
-def _is_old(file: DataFile, days: int | None, today: date) -> bool:
-    return days is not None and file.day is not None and file.day < today - timedelta(days=days)
-
-
-def _count(place: Place, file: DataFile, condition: str) -> int:
-    with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
-        engine = Engine(Path(name))
-        try:
-            query = stored_query(
-                f"SELECT count(*) FROM events WHERE {condition}",  # noqa: S608 - of levels that are known
-                [file],
-                place.paths([file.path]),
-            )
-            ((count,),) = engine.run(query.sql, query.parameters)
-        finally:
-            engine.close()
-    return int(count)
-
-
-def _quoted(level: str) -> str:
-    return f"'{level}'"
+def _joined(place: Place, group: Sequence[DataFile]) -> list[DataFile]:
+    """Write the events of files into one."""
+    with small_engine() as (engine, folder):
+        select = f"SELECT {LISTED} FROM events ORDER BY {SORTED}"  # noqa: S608 - our own columns
+        query = stored_query(select, group, place.paths(each.path for each in group))
+        return rewrite_files(engine, query, place=place, folder=folder)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.app.lake.lowering import is_lowered_copy
 from kubewitness.app.lake.opening import Snapshot
 from kubewitness.app.reading import decoder
 from kubewitness.decode import Event, cluster_from_path, decode_lines, sniff
@@ -21,16 +23,30 @@ from kubewitness.store.lake import Lake
 from kubewitness.store.original import WRITTEN, parse_record, written_back
 from kubewitness.store.places import place_of
 from kubewitness.store.positions import key_of
+from kubewitness.store.relation import stored_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kubewitness.sources import Source
+    from kubewitness.store.files import DataFile
+    from kubewitness.store.places import Place
     from kubewitness.store.positions import Position
 
 _CHUNK_BYTES = 1 << 20
 _MOST_EVENTS = 100
-_COLUMNS = ("source", "line", "source_key", "cluster", "happened_at", "partial", "remainder", "raw", *WRITTEN)
+_COLUMNS = (
+    "source",
+    "line",
+    "source_key",
+    "cluster",
+    "happened_at",
+    "partial",
+    "remainder",
+    "raw",
+    "lowered_by",
+    *WRITTEN,
+)
 
 
 class SourceState(StrEnum):
@@ -69,12 +85,14 @@ class Checked:
         files: data files looked at.
         broken: data files that are missing or not what they were, with the reason.
         sources: what was taken, looked at again.
+        lowered: events in whole files that are not as they were taken, by the SHA-256 of the policy that lowered them.
     """
 
     events: int
     files: int
     broken: tuple[tuple[str, str], ...]
     sources: tuple[CheckedSource, ...]
+    lowered: dict[str, int]
 
     @property
     def is_sound(self) -> bool:
@@ -92,6 +110,7 @@ class Evidence:
         source: what its source was called.
         line: line of it.
         record_sha256: of the record as the store writes it back.
+        lowered_by: SHA-256 of the policy by which the record was lowered since it was taken; None when it is as it was.
         taken_at: when it was taken (UTC, naive).
         commit: version of the store that took it.
         source_sha256: of the source up to the byte where that commit ended.
@@ -101,7 +120,8 @@ class Evidence:
         byte_offset: where the line begins in it, unpacked; None when the source was not found.
         byte_length: how long the line is.
         line_sha256: of the line, without its newline.
-        is_same_record: whether the line still says what the store says; None when it could not be compared.
+        is_same_record: whether the line still says what the store says, or more where the record was lowered; None when
+            it could not be compared.
         record: what the store says the record was.
     """
 
@@ -110,6 +130,7 @@ class Evidence:
     source: str
     line: int
     record_sha256: str
+    lowered_by: str | None
     taken_at: datetime | None
     commit: int | None
     source_sha256: str | None
@@ -136,9 +157,11 @@ def verify_store(store: str, paths: Sequence[str] = ()) -> Checked:
     lake, place = Lake.open(store), place_of(store)
     files = lake.files()
     broken: list[tuple[str, str]] = []
+    lowered: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as name:
         engine = Engine(Path(name))
         try:
+            engine.run(macros())
             for each in files:
                 size = place.size(each.path)
                 if size is None:
@@ -147,10 +170,18 @@ def verify_store(store: str, paths: Sequence[str] = ()) -> Checked:
                     broken.append((each.path, f"has {size:,} bytes instead of {each.size:,}"))
                 elif reason := _damage(engine, place.paths([each.path])[each.path], each.events):
                     broken.append((each.path, reason))
+                else:
+                    lowered.update(_lowered(engine, each, place))
         finally:
             engine.close()
     places = _Sources(lake.positions().values(), paths)
-    return Checked(sum(each.events for each in files), len(files), tuple(broken), tuple(places.checked()))
+    return Checked(
+        events=sum(each.events for each in files),
+        files=len(files),
+        broken=tuple(broken),
+        sources=tuple(places.checked()),
+        lowered=dict(sorted(lowered.items())),
+    )
 
 
 def trace_events(store: str, *, audit_id: str | None, origin: str | None, paths: Sequence[str] = ()) -> list[Evidence]:
@@ -187,10 +218,16 @@ def trace_events(store: str, *, audit_id: str | None, origin: str | None, paths:
         finally:
             engine.close()
     if not rows:
-        raise UsageError("the store has no such event", hint="kubewitness store info lists its sources")
+        raise UsageError("the store has no such event", hint=_absent(lake))
     places = _Sources(lake.positions().values(), paths)
     history = lake.history()
     return [_trace(row, places, history) for row in rows]
+
+
+def _absent(lake: Lake) -> str:
+    gone = sum(entry.get("gone", 0) for entry in lake.history())
+    because = f"; {gone:,} events were let go since they were taken" if gone else ""
+    return f"kubewitness store info lists its sources{because}"
 
 
 class _Sources:
@@ -266,6 +303,7 @@ def _trace(row: Mapping[str, Any], sources: _Sources, history: Sequence[Mapping[
         source=row["source"],
         line=row["line"],
         record_sha256=hashlib.sha256(text).hexdigest(),
+        lowered_by=row["lowered_by"],
         taken_at=datetime.fromtimestamp(taken["at_ms"] / 1000, UTC).replace(tzinfo=None) if taken else None,
         commit=taken["version"] if taken else None,
         source_sha256=taken["sha256"] if taken else None,
@@ -275,7 +313,11 @@ def _trace(row: Mapping[str, Any], sources: _Sources, history: Sequence[Mapping[
         byte_offset=offset,
         byte_length=len(line) if line is not None else None,
         line_sha256=hashlib.sha256(line).hexdigest() if line is not None else None,
-        is_same_record=_is_in(text, source, line, row["line"]) if source is not None and line is not None else None,
+        is_same_record=(
+            _is_in(text, source, line, row["line"], is_lowered=row["lowered_by"] is not None)
+            if source is not None and line is not None
+            else None
+        ),
         record=text.decode("utf-8", "replace"),
     )
 
@@ -303,8 +345,8 @@ def _line_of(source: Source, number: int) -> tuple[int | None, bytes | None]:
     return None, None
 
 
-def _is_in(text: bytes, source: Source, line: bytes, number: int) -> bool | None:
-    """Whether a line, or the record that begins there, says what a text says."""
+def _is_in(text: bytes, source: Source, line: bytes, number: int, *, is_lowered: bool) -> bool | None:
+    """Whether a line, or the record that begins there, says what a text says; or said it before it was lowered."""
     record = parse_record(text)
     if record is None:
         return text in line
@@ -313,7 +355,15 @@ def _is_in(text: bytes, source: Source, line: bytes, number: int) -> bool | None
         with open_source(source) as (_, reader):
             layout = sniff(reader.peek(_CHUNK_BYTES)[: 64 << 10])
             outcomes = [outcome for outcome in decoder(layout, reader) if outcome.line == number]
-    return any(isinstance(outcome, Event) and parse_record(outcome.text) == record for outcome in outcomes)
+    texts = [outcome.text for outcome in outcomes if isinstance(outcome, Event)]
+    return any(parse_record(each) == record or (is_lowered and is_lowered_copy(each, record)) for each in texts)
+
+
+def _lowered(engine: Engine, file: DataFile, place: Place) -> dict[str, int]:
+    """How many events of a data file a policy has lowered, by its SHA-256."""
+    select = "SELECT lowered_by, count(*) FROM events WHERE lowered_by IS NOT NULL GROUP BY lowered_by"
+    query = stored_query(select, [file], place.paths([file.path]))
+    return dict(engine.run(query.sql, query.parameters))
 
 
 def _damage(engine: Engine, path: str, events: int) -> str | None:
