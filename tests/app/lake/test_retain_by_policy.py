@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kubewitness.app.events import Logs
-from kubewitness.app.lake import retaining
+from kubewitness.app.lake import retaining, writing
 from kubewitness.app.lake.export import export_records
 from kubewitness.app.lake.info import store_info
 from kubewitness.app.lake.ingest import ingest
@@ -232,7 +232,7 @@ def test_who_has_opened_the_store_reads_on_and_a_killed_run_changes_nothing(
     ingest([str(log)], str(store))
     policy = written(tmp_path, POLICIES["metadata of all"])
     before, files = stored(store, "*"), sorted(store.rglob("*.parquet"))
-    rewrite = retaining.rewrite_files
+    rewrite = writing.rewrite_files
 
     def killed(*args: Any, **options: Any) -> Any:
         rewrite(*args, **options)
@@ -257,7 +257,7 @@ def test_an_ingest_at_the_same_time_loses_nothing(
     log.write_bytes(b"".join(line(number, level="Request", requestObject={"a": 1}) for number in range(4)))
     late.write_bytes(b"".join(line(number) for number in range(4, 8)))
     ingest([str(log)], str(store))
-    rewrite = retaining.rewrite_files
+    rewrite = writing.rewrite_files
 
     def slow(*args: Any, **options: Any) -> Any:
         monkeypatch.setattr(retaining, "rewrite_files", rewrite)

@@ -33,7 +33,7 @@ _CHANGED = ("level", "annotations", "request_object", "response_object", "remain
 
 _HAS_MANAGED = f"coalesce(contains({{}}, '{MANAGED_FIELDS.decode()}'), FALSE)"
 _GIVEN = ", ".join(f'"{column.name}"' for column in GIVEN)
-_WHOLE = ("stored", f'SELECT {_GIVEN}, "row", TRUE AS fits, NULL::VARCHAR AS other_category FROM events')
+_WHOLE = ("stored", f'SELECT {_GIVEN}, "row", TRUE AS fits, NULL::VARCHAR AS other_category FROM events')  # noqa: S608 - our own columns
 
 
 _CREATE_CHANGES = f"""
@@ -147,7 +147,8 @@ def lowered_query(file: DataFile, path: str, sha256: str, order: str) -> Reading
     )
     select = (
         f'SELECT {listed} FROM events LEFT JOIN changes ON changes."row" = events."row"'  # noqa: S608 - our own columns
-        " LEFT JOIN edits ON edits.\"row\" = events.\"row\" WHERE policy_action IS NULL OR policy_action NOT IN ('N', 'S')"
+        ' LEFT JOIN edits ON edits."row" = events."row"'
+        " WHERE policy_action IS NULL OR policy_action NOT IN ('N', 'S')"
     )
     query = stored_query(select, [file], {file.path: path})
     decoded = f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind FROM ({query.sql})"  # noqa: S608 - same

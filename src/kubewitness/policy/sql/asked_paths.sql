@@ -12,7 +12,7 @@ SELECT
     END AS asked_path,
     CASE
         -- No URI, so the objectRef has to do.
-        WHEN asked_raw_path = '' THEN 'object'
+        WHEN coalesce(request_uri, '') = '' THEN 'object'
         WHEN contains(asked_raw_path, '%') THEN 'uri'
         WHEN asked_base IS NULL
             THEN CASE WHEN starts_with(ltrim(asked_raw_path, '/'), 'api') THEN 'uri' ELSE 'nothing' END
