@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubewitness.app.scan import ScanOptions, scan
-from kubewitness.detect.excepting import attach, plan_with_exceptions
+from kubewitness.detect.attaching import attach, plan_with_exceptions
 from kubewitness.detect.exceptions import parse_exception
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.sigma import parse_rules

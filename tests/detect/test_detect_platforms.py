@@ -13,10 +13,11 @@ import yaml
 
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.cli.scan import Platform as PlatformOption
-from kubewitness.detect.excepting import plan_with_exceptions
+from kubewitness.detect.attaching import plan_with_exceptions
+from kubewitness.detect.excepting import ANY
 from kubewitness.detect.exceptions import SOURCES, names
 from kubewitness.detect.pack import Pack, load_pack
-from kubewitness.detect.platforms import ANY, builtin_platforms, with_signs
+from kubewitness.detect.platforms import builtin_platforms, with_signs
 
 if TYPE_CHECKING:
     from kubewitness.detect.plan import Plan

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.excepting import COUNT_EXCEPTED, Active, excepting_sql, holding_sql
-from kubewitness.detect.platforms import ANY, signs_sql
+from kubewitness.detect.excepting import ANY, COUNT_EXCEPTED, Active, excepting_sql, holding_sql, signs_sql
 from kubewitness.model.exception import ClusterPlatform, ExceptionState, ExceptionUse
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ def plan_rules(
         with suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode(path.read_bytes(), type=Plan)
     # Only when there is something to plan: these take long to import.
-    from kubewitness.detect.excepting import plan_with_exceptions  # noqa: PLC0415
+    from kubewitness.detect.attaching import plan_with_exceptions  # noqa: PLC0415
     from kubewitness.detect.makers import with_makers  # noqa: PLC0415
     from kubewitness.detect.platforms import with_signs  # noqa: PLC0415
 

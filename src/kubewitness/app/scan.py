@@ -15,8 +15,6 @@ from kubewitness.alert.redact import Redactor
 from kubewitness.app.baselines import known_before, load_baseline
 from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
 from kubewitness.app.judging import judge
-from kubewitness.app.lake.judging import judge_store
-from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.makers import find_makers
 from kubewitness.app.plans import plan_rules
 from kubewitness.detect.hits import found_by, grouped_sql, hits_steps, matched_sql
@@ -178,11 +176,18 @@ class _Scan:
     def _judge(self, paths: Sequence[str]) -> Judged:
         options = self._options
         if self._narrowed:
-            found = judge_store(self._engine, self._plan, self._narrowed.snapshot, self._folder)
-            return replace(found, totals=self._narrowed.totals)
+            return replace(self._judge_stored(self._narrowed.snapshot), totals=self._narrowed.totals)
         if options.store is None:
             return judge(self._engine, self._plan, paths, self._folder, cluster=options.cluster)
-        snapshot = open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
+        from kubewitness.app.lake.opening import open_snapshot  # noqa: PLC0415 - it takes long to import
+
+        return self._judge_stored(
+            open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
+        )
+
+    def _judge_stored(self, snapshot: Snapshot) -> Judged:
+        from kubewitness.app.lake.judging import judge_store  # noqa: PLC0415 - only stores need it
+
         return judge_store(self._engine, self._plan, snapshot, self._folder)
 
     def _find_hits(self) -> None:

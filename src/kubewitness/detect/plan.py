@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+# What of an event is left when it is judged as a representative; what a kind does not see is absent. Where there may be
+# bodies an empty one stands for them; deletions keep theirs, which says whether they are dry runs.
+BLANK = {
+    "request_object": "CASE WHEN starts_with(verb, 'delete') THEN request_object END",
+    "response_object": (
+        "CASE WHEN request_object IS NOT NULL OR response_object IS NOT NULL OR truncated THEN '{}'::JSON END"
+    ),
+    "annotations": "NULL::JSON",
+    "authentication_metadata": "NULL::JSON",
+    "truncated": "FALSE",
+}
+
 _SHARED = re.compile(r"\bshared_\d+\b")
 
 

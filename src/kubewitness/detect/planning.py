@@ -31,6 +31,7 @@ from kubewitness.detect.kinds import (
     seen_columns,
 )
 from kubewitness.detect.plan import (
+    BLANK,
     Answer,
     Bit,
     Form,
@@ -142,18 +143,6 @@ def _is_about_beginnings(rule: Rule) -> bool:
 
 ASKED_FOR = ("verb", "resource", "subresource")
 """Columns by which groups that none of the kinds at hand belongs to are left out."""
-
-# What of an event is left when it is judged as a representative; what a kind does not see is absent. Where there may be
-# bodies an empty one stands for them; deletions keep theirs, which says whether they are dry runs.
-BLANK = {
-    "request_object": "CASE WHEN starts_with(verb, 'delete') THEN request_object END",
-    "response_object": (
-        "CASE WHEN request_object IS NOT NULL OR response_object IS NOT NULL OR truncated THEN '{}'::JSON END"
-    ),
-    "annotations": "NULL::JSON",
-    "authentication_metadata": "NULL::JSON",
-    "truncated": "FALSE",
-}
 
 
 def with_kinds(plan: Plan, kinds: Pass) -> Plan:

@@ -24,10 +24,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from kubewitness.detect.bits import any_bits, bigint, when
-from kubewitness.detect.correlate.bases import LIVE, rows_of
 from kubewitness.detect.exceptions import SOURCES, RuleException, names, parse_unowned
 from kubewitness.detect.kinds import DIALECT
-from kubewitness.detect.plan import Table
 from kubewitness.detect.planning import with_kinds
 from kubewitness.detect.sigma import parse_match
 from kubewitness.model.errors import ExceptionError
@@ -41,10 +39,6 @@ if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-ANY = "any"
-"""The platform whose exceptions hold in every cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +95,3 @@ def with_signs(plan: Plan, platforms: Sequence[Platform]) -> Plan:
         values=plan.kinds.values | {"signs": answer},
     )
     return replace(with_kinds(plan, kinds), platforms=tuple(name for name, _ in shown))
-
-
-def signs_sql(plan: Plan) -> str:
-    """Query for clusters: one row each, with its key, an event of it, and how many events show each platform."""
-    counts = [f"count(*) FILTER ((signs & {1 << place}) <> 0)" for place in range(len(plan.platforms))]
-    signs = ", signs" if plan.platforms else ""
-    return (
-        f"SELECT cluster_key, min(event), [{', '.join(counts)}] FROM {rows_of(Table.KINDS, f'cluster_key{signs}')}"  # noqa: S608 - numbers only
-        f" WHERE {LIVE} GROUP BY cluster_key ORDER BY min(event)"
-    )

@@ -209,6 +209,11 @@ def _batches(cursor: duckdb.DuckDBPyConnection, timer: Timer | None) -> Generato
             timer.cancel()
 
 
+def quoted(text: str) -> str:
+    """The literal of a text."""
+    return f"""'{text.replace("'", "''")}'"""
+
+
 def with_floors(floors: Sequence[tuple[str, str]], query: str) -> str:
     """A query over named queries, each of which may read from those before it."""
     named = ",\n".join(f"{name} AS (\n{sql.strip()}\n)" for name, sql in floors)

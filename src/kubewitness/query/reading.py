@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
 from kubewitness.decode.engine_shapes import Depth, decoded_sql, shape_query, sketched_sql
 from kubewitness.facts import floors
-from kubewitness.query.engine import DEFAULT_LINE_BYTES, with_floors
+from kubewitness.query.engine import DEFAULT_LINE_BYTES, quoted, with_floors
 from kubewitness.query.pruning import pruned
 
 if TYPE_CHECKING:
@@ -47,9 +45,7 @@ class ReadingQuery:
 
 def written_out(query: ReadingQuery) -> str:
     """The query with its parameters, which are lists of texts, as literals: a view can have none."""
-    literals = {
-        name: exp.array(*map(exp.Literal.string, values)).sql("duckdb") for name, values in query.parameters.items()
-    }
+    literals = {name: f"[{', '.join(map(quoted, values))}]" for name, values in query.parameters.items()}
     return _PARAMETER.sub(lambda found: literals.get(found[1], found[0]), query.sql)
 
 

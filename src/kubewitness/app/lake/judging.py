@@ -14,8 +14,7 @@ from kubewitness.app.evidence import Evidence
 from kubewitness.app.judging import Judged, Totals
 from kubewitness.app.readings import Reading
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, REQUEST_HASH
-from kubewitness.detect.plan import Table
-from kubewitness.detect.planning import BLANK
+from kubewitness.detect.plan import BLANK, Table
 from kubewitness.model.ledger import Ledger, Origin
 from kubewitness.query.engine import with_floors
 from kubewitness.store.table import BY_STORED_NAME

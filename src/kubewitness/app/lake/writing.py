@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from kubewitness.facts import BODY_FACTS, macros
 from kubewitness.model.errors import StoreError
-from kubewitness.query.engine import EngineError
+from kubewitness.query.engine import EngineError, quoted
 from kubewitness.query.reading import events_query
 from kubewitness.store.files import DataFile
 from kubewitness.store.table import LISTED, PARTITIONS, SORTED_BY, STATISTICS, STORED, file_name
@@ -154,8 +154,8 @@ class _Writer:
     ) -> None:
         path = self._staging / uuid4().hex
         options = _PARTITIONED if is_partitioned else _OPTIONS
-        quoted = str(path if is_partitioned else path.with_suffix(".parquet")).replace("'", "''")
-        for row in engine.rows(f"COPY ({sql}) TO '{quoted}' ({options})", parameters):
+        target = quoted(str(path if is_partitioned else path.with_suffix(".parquet")))
+        for row in engine.rows(f"COPY ({sql}) TO {target} ({options})", parameters):
             if row["count"]:
                 self.files.append(_keep(row, self._place))
 

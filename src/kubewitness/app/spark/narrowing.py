@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.spark.opening import open_spark
 from kubewitness.facts import macros
-from kubewitness.query.engine import Engine
+from kubewitness.query.engine import Engine, quoted
 from kubewitness.query.predicate import And
 from kubewitness.store.files import DataFile, period_of
 from kubewitness.store.places import place_of
@@ -75,8 +75,8 @@ def copied(snapshot: Snapshot, rows: Sequence[int], folder: Path) -> Snapshot:
         for start in range(0, len(rows), _PAGE):
             engine.run("INSERT INTO selected SELECT unnest($rows)", {"rows": list(rows[start : start + _PAGE])})
         query = few.query(_SELECTED)
-        target = str(folder / name).replace("'", "''")
-        engine.run(f"COPY ({query.sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)", query.parameters)
+        target = quoted(str(folder / name))
+        engine.run(f"COPY ({query.sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)", query.parameters)
     finally:
         engine.close()
     # The period is that of all events: whether nothing was found because there was nothing is told by it.

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kubewitness.detect.attaching import attach
 from kubewitness.detect.correlate.sights import NEWS_S
-from kubewitness.detect.excepting import attach
 from kubewitness.detect.keeping import is_several
 from kubewitness.detect.makers import WRITES
 from kubewitness.query.spark import spark_condition, spark_sql
