@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from kubewitness.app import candidates
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.planning import build_plan
 from kubewitness.detect.sigma import parse_rules
+from kubewitness.query.engine import Engine, EngineError
 
 if TYPE_CHECKING:
-    import pytest
-
     from kubewitness.detect.plan import Plan
 
 RULES = """
@@ -74,14 +75,55 @@ def test_events_that_are_gone_when_they_are_read_again_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path, [mixed(number, "kubectl") for number in range(30)])
-    original = candidates.Candidates.judge
+    original = candidates.Candidates.add
 
-    def judge(self: candidates.Candidates, spans: Any) -> None:
+    def add(self: candidates.Candidates, spans: Any) -> None:
         Path(spans[0].part.path).write_bytes(b"")
         original(self, spans)
 
-    monkeypatch.setattr(candidates.Candidates, "judge", judge)
+    monkeypatch.setattr(candidates.Candidates, "add", add)
     report = scan([file], plan(), ALL)
     assert report.ledger.events == 30
     assert not report.matches
     assert any("30 events could not be read a second time" in remark for remark in report.remarks)
+
+
+def in_an_envelope(each: dict[str, Any], cluster: str) -> str:
+    resource = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+    return json.dumps({"category": "kube-audit", "resourceId": resource, "properties": {"log": json.dumps(each)}})
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["at once", "each apart, when the engine refuses"])
+def test_parts_of_several_shapes_and_clusters_are_asked_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, refused: bool
+) -> None:
+    events = [mixed(number, f"kubectl/{number % 5}") for number in range(60)]
+    whole = {(match.rule_id, match.line) for match in scan([written(tmp_path, events)], plan(), ALL).matches}
+    for number, each in enumerate(events):
+        folder = tmp_path / "logs" / f"{number:02}"
+        folder.mkdir(parents=True)
+        text = json.dumps(each) if number % 2 else in_an_envelope(each, f"c{number % 3}")
+        (folder / "a.json").write_text(f"{text}\n", encoding="utf-8")
+    asked: list[str] = []
+    original = Engine.run
+
+    def run(self: Engine, sql: str, parameters: Any = None) -> Any:
+        if "gathered" in sql and "again AS" in sql:
+            asked.append(sql)
+            if refused:
+                raise EngineError("refused")
+        return original(self, sql, parameters)
+
+    monkeypatch.setattr(Engine, "run", run)
+    found = scan([str(tmp_path / "logs")], plan(), ALL)
+    assert {(match.rule_id, int(Path(match.source).parent.name) + 1) for match in found.matches} == whole
+    assert len(asked) == 1
+    assert not found.remarks
+
+
+def test_parts_wait_until_there_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [mixed(number, "kubectl") for number in range(60)]
+    expected = {(match.rule_id, match.line) for match in scan([written(tmp_path, events)], plan(), ALL).matches}
+    monkeypatch.setattr(candidates, "_FEW_ROWS", 1)
+    found = {(match.rule_id, match.line) for match in scan([written(tmp_path, events)], plan(), ALL).matches}
+    assert found == expected

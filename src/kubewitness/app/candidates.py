@@ -1,6 +1,7 @@
 """What follows the sketch of some events: their new kinds are judged, then the events for which a rule is open.
 
-Both are read again from where they stand: of a kind one event, its representative.
+Both are read again from where they stand: of a kind one event, its representative. To plan what is asked takes longer
+than to ask a few thousand events, so parts wait for others, and those of all shapes and clusters are asked at once.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from kubewitness.app.evidence import halves, kind_of
 from kubewitness.query.engine import EngineError
 from kubewitness.query.needs import ABSENT
-from kubewitness.query.reading import events_query
+from kubewitness.query.reading import decoded_columns, events_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kubewitness.app.evidence import Evidence
     from kubewitness.app.parts import Span
@@ -22,21 +24,23 @@ if TYPE_CHECKING:
     from kubewitness.query.engine import Engine
 
 _BATCH_ROWS = 200_000
+_FEW_ROWS = 200_000
+"""Parts with fewer rows wait for others."""
 
 _NEW_KINDS = """
 -- The first event of each kind that only the rows from $first to $end have.
 SELECT min(rowid) FROM staged
-WHERE rowid >= $first AND rowid < $end AND kind IS NOT NULL AND kind NOT IN (SELECT kind FROM kinds)
+WHERE rowid >= $first AND rowid < $end AND outcome <> 0 AND kind IS NOT NULL AND kind NOT IN (SELECT kind FROM kinds)
 GROUP BY kind ORDER BY 1
 """
 _REQUESTS = """
--- What the representatives in `again` ask for.
-SELECT DISTINCT verb, resource, subresource FROM again
+-- What the representatives in `gathered` ask for.
+SELECT DISTINCT verb, resource, subresource FROM gathered
 """
 _OPEN = """
 -- The rows from $first to $end that belong to a kind for which a rule is open.
 SELECT staged.rowid FROM staged JOIN kinds USING (kind)
-WHERE staged.rowid >= $first AND staged.rowid < $end AND ({is_open})
+WHERE staged.rowid >= $first AND staged.rowid < $end AND staged.outcome <> 0 AND ({is_open})
 ORDER BY 1
 """
 _UNJUDGED = """
@@ -44,7 +48,7 @@ _UNJUDGED = """
 SELECT count(*) FROM staged WHERE kind IS NOT NULL AND kind NOT IN (SELECT kind FROM kinds)
 """
 _INSERT_KINDS = """
--- One row per kind, in the order of `again`.
+-- One row per kind, in the order of `gathered`.
 INSERT INTO kinds BY NAME
 SELECT staged.kind, rows.event, judged.* EXCLUDE (place)
 FROM (SELECT *, row_number() OVER () - 1 AS place FROM ({judged})) AS judged
@@ -81,12 +85,22 @@ class Candidates:
         self._reading = reading
         self._evidence = evidence
         self._lost = 0
+        self._waiting: list[Span] = []
         engine.run(plan.kinds.create_sql)
         engine.run(plan.candidates.create_sql)
 
-    def judge(self, spans: Sequence[Span]) -> None:
-        """Judge the events of these spans, which are of one shape and cluster and follow each other."""
-        within = {"first": spans[0].first_row, "end": spans[-1].first_row + spans[-1].lines.records}
+    def add(self, spans: Sequence[Span]) -> None:
+        """Judge the events of these spans, which follow those added before, or have them wait for others."""
+        self._waiting += spans
+        if self._waiting[-1].end_row - self._waiting[0].first_row >= _FEW_ROWS:
+            self.finish()
+
+    def finish(self) -> None:
+        """Judge the events that still wait."""
+        if not self._waiting:
+            return
+        within = {"first": self._waiting[0].first_row, "end": self._waiting[-1].end_row}
+        self._waiting.clear()
         for rows in self._batches(_NEW_KINDS, within):
             self._judge_kinds(rows)
         for rows in self._batches(_OPEN.format(is_open=is_open(self._plan)), within):
@@ -102,26 +116,65 @@ class Candidates:
         return (rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS))
 
     def _judge_kinds(self, rows: list[int]) -> None:
-        listed = ", ".join(f"{sql} AS {name}" for name, sql in self._plan.decoded.items())
         query = self._plan.kinds
-        for found in self._read_again(rows, f"SELECT {listed} FROM decoded"):  # noqa: S608 - of the plan
+        found = self._gather(rows, self._plan.decoded)
+        if found:
             met = {tuple(value or ABSENT for value in row) for row in self._engine.run(_REQUESTS)}
             groups = [group for group in query.groups if _is_met(group, met)]
-            judged = events_query("SELECT * FROM again", query.select, above=query.judging(groups))
+            judged = events_query("SELECT * FROM gathered", query.select, above=query.judging(groups))
             self._engine.run(_INSERT_KINDS.format(judged=judged), {"rows": found})
 
     def _judge_candidates(self, rows: list[int]) -> None:
-        above = asking_what_is_open(self._engine, self._plan)
-        insert = _INSERT_CANDIDATES.format(answers=answers_of_candidates(self._plan))
-        self._lost += len(rows)
-        for found in self._read_again(rows, self._plan.candidates.select, above):
-            self._engine.run(insert, {"rows": found})
-            self._lost -= len(found)
+        select, above = self._plan.candidates.select, asking_what_is_open(self._engine, self._plan)
+        if len({kind_of(self._reading.span(row).part) for row in rows}) == 1 or not self._ask_together(
+            rows, select, above
+        ):
+            self._lost += len(rows)
+            for found in self._read_again(rows, select, above):
+                self._keep_candidates(found)
+                self._lost -= len(found)
+
+    def _ask_together(self, rows: list[int], select: str, above: Sequence[tuple[str, str]]) -> bool:
+        """Ask events of several shapes and clusters at once; False when the engine refuses."""
+        found = self._gather(
+            rows, {name: f'"{name}"' for name in decoded_columns([*(sql for _, sql in above), select])}
+        )
+        query = events_query("SELECT * FROM gathered", select, above=above)
+        try:
+            self._engine.run(f"CREATE OR REPLACE TEMP TABLE again AS {query}")
+        except EngineError:
+            return False
+        self._keep_candidates(found)
+        self._lost += len(rows) - len(found)
+        return True
+
+    def _keep_candidates(self, rows: list[int]) -> None:
+        self._engine.run(_INSERT_CANDIDATES.format(answers=answers_of_candidates(self._plan)), {"rows": rows})
+
+    def _gather(self, rows: list[int], columns: Mapping[str, str]) -> list[int]:
+        """Fill the table `gathered` with columns of `decoded`, by name; gives its rows of `staged`, in order."""
+        select = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM decoded"  # noqa: S608 - of the plan
+        self._engine.run("DROP TABLE IF EXISTS gathered")
+        gathered: list[int] = []
+        for found in self._read_again(rows, select):
+            self._engine.run("INSERT INTO gathered FROM again" if gathered else "ALTER TABLE again RENAME TO gathered")
+            gathered += found
+        return gathered
 
     def _read_again(self, rows: list[int], select: str, above: Sequence[tuple[str, str]] = ()) -> Iterator[list[int]]:
-        """Fill the table `again`, once or in turns, from rows of `staged`; yields the rows that it has, in order."""
-        by_span = groupby(rows, key=self._reading.span)
-        copied = self._evidence.copy([(span, list(members)) for span, members in by_span])
+        """Fill the table `again`, in turns, from rows of `staged`; yields the rows that it has, in order.
+
+        One turn is of one shape and cluster.
+        """
+        by_span = [(span, list(members)) for span, members in groupby(rows, key=self._reading.span)]
+        by_span.sort(key=lambda item: kind_of(item[0].part))
+        for _, alike in groupby(by_span, key=lambda item: kind_of(item[0].part)):
+            yield from self._read_alike(list(alike), select, above)
+
+    def _read_alike(
+        self, wanted: Sequence[tuple[Span, list[int]]], select: str, above: Sequence[tuple[str, str]]
+    ) -> Iterator[list[int]]:
+        copied = self._evidence.copy(wanted)
         query = copied.query(select, above)
         try:
             ((count,),) = self._engine.run(f"CREATE OR REPLACE TEMP TABLE again AS {query.sql}", query.parameters)
@@ -129,10 +182,9 @@ class Candidates:
             count = -1
         if count == len(copied.rows):  # else nobody can say which row is which
             yield copied.rows
-        elif len(rows) > 1:
-            middle = len(rows) // 2
-            yield from self._read_again(rows[:middle], select, above)
-            yield from self._read_again(rows[middle:], select, above)
+        else:
+            for half in halves(wanted):
+                yield from self._read_alike(half, select, above)
 
 
 def is_open(plan: Plan) -> str:

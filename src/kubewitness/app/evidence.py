@@ -127,8 +127,8 @@ class Evidence:
         spans = ((self._reading.span(row), row) for row in sorted(set(rows)))
         # Parts of one kind are read together: many small files cost as much as one.
         by_part = [(span, [row for _, row in group]) for span, group in groupby(spans, key=lambda item: item[0])]
-        by_part.sort(key=lambda item: _kind(item[0].part))
-        for _, group in groupby(by_part, key=lambda item: _kind(item[0].part)):
+        by_part.sort(key=lambda item: kind_of(item[0].part))
+        for _, group in groupby(by_part, key=lambda item: kind_of(item[0].part)):
             found |= self._read(list(group), listed)
         return found
 
@@ -155,23 +155,24 @@ class Evidence:
         except EngineError:
             events = []
         if len(events) != len(copied.rows):
-            return self._read_halves(wanted, listed)
+            # A single row that cannot be read is missing.
+            return {row: event for half in halves(wanted) for row, event in self._read(half, listed).items()}
         return {
             row: {name: value for name, value in event.items() if value is not None}
             for row, event in zip(copied.rows, events, strict=True)
         }
 
-    def _read_halves(self, wanted: list[tuple[Span, list[int]]], listed: str) -> dict[int, dict[str, Any]]:
-        """Read in two halves what cannot be read at once; a single row that cannot be read is missing."""
-        if len(wanted) > 1:
-            halves = [wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]]
-        else:
-            ((span, rows),) = wanted
-            if len(rows) == 1:
-                return {}
-            halves = [[(span, rows[: len(rows) // 2])], [(span, rows[len(rows) // 2 :])]]
-        return self._read(halves[0], listed) | self._read(halves[1], listed)
+
+def halves(wanted: Sequence[tuple[Span, list[int]]]) -> list[list[tuple[Span, list[int]]]]:
+    """Rows of spans in two halves; none of a single row."""
+    if len(wanted) > 1:
+        middle = len(wanted) // 2
+        return [list(wanted[:middle]), list(wanted[middle:])]
+    ((span, rows),) = wanted
+    middle = len(rows) // 2
+    return [[(span, rows[:middle])], [(span, rows[middle:])]] if middle else []
 
 
-def _kind(part: Part) -> tuple[str, str]:
+def kind_of(part: Part) -> tuple[str, str]:
+    """What the lines of parts that are read in one query have in common: their shape and the name of their cluster."""
     return part.shape.value, part.cluster or ""

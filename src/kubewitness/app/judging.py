@@ -79,8 +79,9 @@ def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, clu
         folder,
         reading,
         cluster=cluster,
-        then=candidates.judge,
+        then=candidates.add,
     )
+    candidates.finish()
     reading.demand_sources()
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, evidence)

@@ -107,6 +107,11 @@ class Span:
     part: Part
     lines: LineMap
 
+    @property
+    def end_row(self) -> int:
+        """The first row that is no longer of it."""
+        return self.first_row + self.lines.records
+
     def line(self, row: int) -> int:
         """Line of the source that a row is from."""
         return self.lines.line(row - self.first_row, self.part.first_line)

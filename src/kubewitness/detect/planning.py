@@ -44,15 +44,13 @@ from kubewitness.detect.plan import (
     kept_name,
     mask_test,
 )
-from kubewitness.facts import BODY_FACTS, KEYS, floors
+from kubewitness.facts import BODY_FACTS, KEYS
 from kubewitness.model.errors import KubewitnessError
-from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import lower
 from kubewitness.query.needs import Needs, condition, needs
 from kubewitness.query.predicate import ALWAYS, And, Not, Or, fields_of, leaves_of
-from kubewitness.query.pruning import needed
-from kubewitness.query.reading import OUTCOME
+from kubewitness.query.reading import OUTCOME, decoded_columns
 from kubewitness.query.weaken import without_known
 
 if TYPE_CHECKING:
@@ -152,10 +150,8 @@ def with_kinds(plan: Plan, kinds: Pass) -> Plan:
 
 def _decoded(kinds: Pass) -> dict[str, str]:
     """Columns of `decoded` of which the pass over kinds is made."""
-    words = needed(floors(), [kinds.select, *(sql for _, sql in kinds.judging()), *ASKED_FOR])
-    facts = {fact.name for fact in FACTS}
-    names = [*(name for name in BY_NAME if name not in facts), "partial", "older_timestamp"]
-    return {name: BLANK.get(name, f'"{name}"') for name in names if name in words and name not in {"source", "line"}}
+    asked = [kinds.select, *(sql for _, sql in kinds.judging()), *ASKED_FOR]
+    return {name: BLANK.get(name, f'"{name}"') for name in decoded_columns(asked)}
 
 
 _KEYS = {

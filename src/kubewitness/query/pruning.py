@@ -82,6 +82,12 @@ def needed(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> set[str]:
     return _pruned(named, asked)[1]
 
 
+def columns_of(sql: str) -> tuple[str, ...]:
+    """Names in lower case of the columns of a query of the simple form."""
+    level = _parse(sql)
+    return tuple(item.name for item in level.items if item.name) if level else ()
+
+
 def _pruned(named: Sequence[tuple[str, str]], asked: Iterable[str]) -> tuple[tuple[tuple[str, str], ...], set[str]]:
     needed = {word for sql in asked for word in _words(sql)}
     kept: list[tuple[str, str]] = []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.decode.engine_shapes import Depth, decoded_sql, shape_query, sketched_sql
 from kubewitness.facts import floors
 from kubewitness.query.engine import DEFAULT_LINE_BYTES, quoted, with_floors
-from kubewitness.query.pruning import pruned
+from kubewitness.query.pruning import columns_of, needed, pruned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kubewitness.decode.engine_shapes import EngineShape
 
@@ -99,3 +99,9 @@ def events_query(decoded: str, select: str, *, above: Sequence[tuple[str, str]] 
     """
     below = pruned(floors(), [*(sql for _, sql in above), select])
     return with_floors((("decoded", decoded), *below, *above), select)
+
+
+def decoded_columns(asked: Iterable[str]) -> tuple[str, ...]:
+    """Columns of `decoded` that are needed for SQL that reads from `events`, or from what is above it."""
+    words = needed(floors(), asked)
+    return tuple(name for name in columns_of(decoded_sql()) if name in words)
