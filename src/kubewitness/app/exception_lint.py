@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kubewitness.app.rulebook.rules import list_rules
 from kubewitness.detect.exceptions import RuleException, read_exceptions
 from kubewitness.detect.lists import load_lists
-from kubewitness.model.errors import ExceptionError, UsageError
+from kubewitness.model.errors import ExceptionError, UsageError, reason_of
 from kubewitness.model.issue import Issue, IssueSeverity
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def lint_exceptions(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read: {error}", where=str(path)) from error
+        raise UsageError(f"cannot be read: {reason_of(error)}", where=str(path)) from error
     rules = [info.id for info in list_rules(folders)]
     day = today or datetime.now(UTC).date()
     issues: list[Issue] = []

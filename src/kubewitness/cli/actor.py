@@ -9,7 +9,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from kubewitness.cli import EXIT_UNUSABLE
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
 from kubewitness.cli.writing import write
 from kubewitness.model.alert import Severity
@@ -42,7 +41,7 @@ def actor(
     ] = ActorFormat.TABLE,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
     logs: LogOptions | None = None,
-) -> int:
+) -> None:
     """Say what a log knows of one actor.
 
     Who it is and by what credential, from where, with what, what it did, what it was denied, what is new, who acts as
@@ -70,4 +69,3 @@ def actor(
         case ActorFormat.TABLE:
             text = to_text(report, most=most)
     write(output, lambda out: print(text, end="", file=out))
-    return EXIT_UNUSABLE if report.ledger.is_unusable else 0

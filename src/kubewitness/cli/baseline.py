@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from kubewitness.model.errors import UsageError
+from kubewitness.cli.logs import demand_paths
 
 app = App(name="baseline", help="Learn what actors usually do, so that a scan sees what is new.")
 
@@ -35,10 +35,7 @@ def learn(
     """Learn from logs what actors usually do, for the rules that ask for what is new."""
     from kubewitness.app.baselines import learn_baseline  # noqa: PLC0415 - help must come quickly
 
-    if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
-        raise UsageError(f"unknown option {unknown[0]}", hint="kubewitness baseline learn --help")
-    if not paths:
-        raise UsageError("no logs named", hint="kubewitness baseline learn audit.log -o baseline.jsonl")
+    demand_paths(paths, example="kubewitness baseline learn audit.log -o baseline.jsonl")
     learned = learn_baseline(paths, output, rules or (), builtin=builtin_rules, cluster=cluster)
     if not quiet:
         print(  # noqa: T201 - this is the front end

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from kubewitness.cli.logs import demand_paths
 from kubewitness.cli.policy import Format
-from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def coverage(
     """
     from kubewitness.app.policies.log_coverage import coverage_of_log  # noqa: PLC0415 - the engine is imported when it runs
 
-    if not paths:
-        raise UsageError("no logs named", hint="kubewitness coverage audit.log, or - for standard input")
+    demand_paths(paths, example="kubewitness coverage audit.log")
     found = coverage_of_log(paths, rules or [], builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
     if format is Format.JSON:
         sys.stdout.write(json.dumps(_fields(found), indent=2) + "\n")

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, warn_of
+from kubewitness.cli.logs import (
+    FILTER_HELP,
+    PATHS_HELP,
+    EngineOptions,
+    LogOptions,
+    demand_policy,
+    split_filter,
+    warn_of,
+)
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +37,10 @@ class FacetsFormat(StrEnum):
 
 
 def facets(
-    *paths: Annotated[str, Parameter(help=PATHS_HELP, allow_leading_hyphen=True)],
-    filter: Annotated[str, Parameter(help="Only events of which this filter holds: 'code:403'.")] = "",  # noqa: A002
+    *paths: Annotated[
+        str, Parameter(help=f"A filter, if the first is one and no file; then: {PATHS_HELP}", allow_leading_hyphen=True)
+    ],
+    filter: Annotated[str, Parameter(help=FILTER_HELP)] = "",  # noqa: A002
     policy: Annotated[
         Path | None,
         Parameter(help="Audit policy of the server, or builtin:NAME, to say whether the log could have shown it."),
@@ -44,17 +53,18 @@ def facets(
     ] = FacetsFormat.TABLE,
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
     by: EngineOptions = EngineOptions(),  # noqa: B008 - same
-) -> int:
+) -> None:
     """Show for every field of events its most frequent and its rarest values.
 
-    A filter may also stand before the paths, as for hunt. Fields that say nothing are left out: those that are empty,
-    the same in all events, or different in nearly every one.
+    A filter may also stand before the paths, as for timeline. Fields that say nothing are left out: those that are
+    empty, the same in all events, or different in nearly every one.
     """
     from kubewitness.app.asking.facets import facets as run  # noqa: PLC0415 - the engine is imported when it runs
 
     if most < 1 or rarest < 0:
         raise UsageError("--most is a number of values, from 1", hint="write --most 10 --rarest 3")
-    text, named = _split(filter, paths, has_store=which.store is not None)
+    text, named = split_filter(paths, filter, has_store=which.store is not None)
+    demand_policy(policy)
     logs = which.logs(named, example=_EXAMPLE)
     with ExitStack() as stack:
         if by.is_spark(which.store):
@@ -68,19 +78,6 @@ def facets(
         sys.stdout.write(json.dumps({"filter": text, **found.fields()}, indent=2) + "\n")
     else:
         _print(found, text)
-    return EXIT_UNUSABLE if found.ledger.is_unusable else 0
-
-
-def _split(text: str, paths: tuple[str, ...], *, has_store: bool) -> tuple[str, tuple[str, ...]]:
-    """Filter and paths: the first word is a filter where it names no file, and there are others or a store."""
-    import glob  # noqa: PLC0415
-    import os  # noqa: PLC0415
-
-    first = paths[0] if paths else ""
-    is_file = first == "-" or os.path.exists(first) or bool(glob.glob(first, recursive=True))  # noqa: PTH110
-    if text or not paths or is_file or (len(paths) == 1 and not has_store):
-        return text, paths
-    return first, paths[1:]
 
 
 def _print(found: Facets, text: str) -> None:

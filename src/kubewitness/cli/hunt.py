@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from datetime import datetime
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
-from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, warn_of
+from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, demand_policy, split_filter, warn_of
+from kubewitness.cli.sql import sql as ask_sql
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kubewitness.model.ledger import Ledger
 
 _EXAMPLE = "kubewitness hunt 'verb:delete' audit.log"
+_SQL_EXAMPLE = "kubewitness hunt --sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
 
 app = App(name="hunt", help_format="plaintext")
 
@@ -44,10 +46,14 @@ class ListFormat(StrEnum):
 @app.default
 def hunt(
     filter: Annotated[  # noqa: A002
-        str, Parameter(help="What to look for: 'user:alice* AND verb:(get OR list)', or the name of a hunt.")
-    ],
+        str | None,
+        Parameter(help="What to look for: 'user:alice* AND verb:(get OR list)', or the name of a hunt."),
+    ] = None,
     /,
     *paths: Annotated[str, Parameter(help=PATHS_HELP, allow_leading_hyphen=True)],
+    sql: Annotated[
+        str | None, Parameter(help="Ask this query of the events instead: the same as kubewitness sql.")
+    ] = None,
     hunts: Folders = None,
     set: Annotated[  # noqa: A002
         list[str] | None, Parameter(help="A parameter of a named hunt, as name=value.", negative=())
@@ -65,29 +71,52 @@ def hunt(
     ] = RowFormat.TABLE,
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
     by: EngineOptions = EngineOptions(),  # noqa: B008 - same
-) -> int:
+) -> None:
     """Look for events by a filter, or by a hunt that has a name.
 
     The exact name of a hunt means the hunt; anything else is a filter. An empty answer says whether the log could have
-    shown what was asked for.
+    shown what was asked for. With --sql it is the command sql, and a filter may stand before the paths.
     """
     from kubewitness.app.asking.hunt import explained, run_hunt  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.asking.hunt import hunt as find  # noqa: PLC0415
     from kubewitness.app.asking.library import load_hunts, near_hunt  # noqa: PLC0415
     from kubewitness.query.filters import parse_filter  # noqa: PLC0415
 
+    if sql is not None:
+        if hunts or set or explain:
+            raise UsageError("a query of one's own takes no --hunts, --set or --explain", hint=_SQL_EXAMPLE)
+        words = paths if filter is None else (filter, *paths)
+        text, paths = split_filter(words, has_store=which.store is not None)
+        ask_sql(
+            sql,
+            *paths,
+            filter=text,
+            policy=policy,
+            most=most,
+            seconds=seconds,
+            reveal=reveal,
+            format=format,
+            which=which,
+            by=by,
+        )
+        return
+    if filter is None:
+        raise UsageError("nothing to look for", hint=f"{_EXAMPLE}; kubewitness hunt list names hunts")
     if most < 0:
         raise UsageError("--most is a number of events", hint="write 0 or more")
     known = load_hunts(hunts or ())
     named = known.get(filter)
+    if named is None and os.path.exists(filter):  # noqa: PTH110 - a filter may be too long for a path
+        raise UsageError(f"`{filter}` is a file: a filter or a hunt comes first", hint=f"{_EXAMPLE}; '' is every event")
     if explain:
         predicate = named.predicate if named else parse_filter(filter)
         query = f"\n\n-- of which are asked:\n{named.sql}" if named and named.sql else ""
         sys.stdout.write(f"{explained(predicate)}{query}\n")
-        return 0
+        return
     values = _values(set or [])
     if values and not named:
         raise UsageError(f"a filter has no parameters, and no hunt is called `{filter}`", hint="kubewitness hunt list")
+    demand_policy(policy)
     logs = which.logs(paths, example=_EXAMPLE)
     found: Found | Answered
     with ExitStack() as stack:
@@ -104,7 +133,6 @@ def hunt(
     _print(found, named, filter, format, most)
     if format is RowFormat.TABLE and not named and found.shown and (near := near_hunt(filter, known)):
         sys.stdout.write(f"there is a hunt called {near}\n")
-    return EXIT_UNUSABLE if found.ledger.is_unusable else 0
 
 
 @app.command(name="list")

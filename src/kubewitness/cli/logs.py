@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +16,16 @@ from cyclopts import Parameter
 from kubewitness.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kubewitness.app.events import Logs
     from kubewitness.model.ledger import Ledger
 
 PATHS_HELP = "Files, directories, globs, or - for standard input."
+FILTER_HELP = "Only events of which this filter holds: 'code:403'."
+
+_BARE = re.compile(r"[\w@*?-]+")
+_READS_AS_FILTER = re.compile(r"""\s|^[("!]|^[\w.]+:(?!//)""")
 
 
 class EngineName(StrEnum):
@@ -85,7 +94,43 @@ class LogOptions:
             raise UsageError("logs and a store", hint="name either; kubewitness ingest puts logs into a store")
         if self.store is None:
             demand_paths(paths, example=example)
-        return Logs(paths, since=moment(self.since), until=moment(self.until), cluster=self.cluster, store=self.store)
+        since, until = moment(self.since), moment(self.until)
+        if since and until and until <= since:
+            raise UsageError(
+                "--until is not after --since: no event is of this period",
+                hint="--since 2026-11-17 --until 2026-11-18 is one day",
+            )
+        return Logs(paths, since=since, until=until, cluster=self.cluster, store=self.store)
+
+
+def split_filter(words: tuple[str, ...], text: str = "", *, has_store: bool) -> tuple[str, tuple[str, ...]]:
+    """The filter and the paths that a command names.
+
+    The first word is a filter where no file has that name and it reads as one: `field:value`, several words, or a text
+    in quotes. Where a store is asked there are no paths, and any word is one.
+
+    Args:
+        words: what was named.
+        text: the filter, where an option said it: then all words are paths.
+        has_store: whether a store is asked.
+
+    Raises:
+        UsageError: the first word may be either.
+    """
+    first = words[0] if words else ""
+    if text or not first or _names_files(first):
+        return text, words
+    if has_store or _READS_AS_FILTER.search(first):
+        return first, words[1:]
+    if len(words) > 1 and _BARE.fullmatch(first):
+        raise UsageError(
+            f"`{first}` is no file, and may be a filter", hint=f"--filter {first}, or ./{first} for a file"
+        )
+    return "", words
+
+
+def _names_files(word: str) -> bool:
+    return word == "-" or os.path.exists(word) or bool(glob.glob(word, recursive=True))  # noqa: PTH110 - paths are text
 
 
 def demand_paths(paths: tuple[str, ...], *, example: str) -> None:
@@ -100,6 +145,19 @@ def demand_paths(paths: tuple[str, ...], *, example: str) -> None:
         )
     if not paths:
         raise UsageError("no logs named", hint=f"{example}, or - for standard input")
+
+
+def demand_policy(policy: Path | None) -> None:
+    """Do nothing when a policy that is named can be loaded: it is needed only once nothing was found.
+
+    Raises:
+        UsageError: it cannot be read.
+        PolicyError: kube-apiserver would not load it.
+    """
+    if policy is not None:
+        from kubewitness.app.policies.evaluation import load  # noqa: PLC0415 - few name one
+
+        load(policy)
 
 
 def warn_of(ledger: Ledger) -> None:

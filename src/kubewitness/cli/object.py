@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
-from kubewitness.cli import EXIT_UNUSABLE
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, moment, warn_of
 from kubewitness.cli.writing import write
 
@@ -46,7 +45,7 @@ def object_command(
     format: Annotated[ObjectFormat, Parameter(name=["--format", "-f"], help="How to print it.")] = ObjectFormat.TABLE,  # noqa: A002
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
     options: LogOptions = _DEFAULTS,
-) -> int:
+) -> None:
     """Follow an object through its life: revisions out of bodies and patches, who changed which field, and its end."""
     from kubewitness.app.investigate.objects import object_story  # noqa: PLC0415 - the engine is imported when it runs
 
@@ -60,7 +59,6 @@ def object_command(
         write(output, lambda out: _write_json(story, out))
     else:
         write(output, lambda out: _write_text(story, out, diff=diff, with_status=status, with_blame=blame))
-    return EXIT_UNUSABLE if story.ledger.is_unusable else 0
 
 
 def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: bool, with_blame: bool) -> None:

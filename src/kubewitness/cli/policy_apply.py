@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_UNUSABLE
+from kubewitness.cli.logs import demand_paths
 from kubewitness.model.errors import UsageError
 
 
@@ -36,14 +37,7 @@ def apply(
     from kubewitness.app.policies.lines import ApplyOptions  # noqa: PLC0415
     from kubewitness.policy.secrets import SecretHasher  # noqa: PLC0415
 
-    if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
-        raise UsageError(
-            f"unknown option {unknown[0]}", hint="kubewitness policy apply --help; a file of that name is ./-x"
-        )
-    if not paths:
-        raise UsageError(
-            "no logs named", hint="kubewitness policy apply policy.yaml audit.log, or - for standard input"
-        )
+    demand_paths(paths, example="kubewitness policy apply policy.yaml audit.log")
     policy = load(file)
     hasher = SecretHasher(_key(redact_secrets)) if redact_secrets is not None else None
     applied = apply_to(output, policy, paths, ApplyOptions(keep_envelope=keep_envelope, redact=hasher))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from kubewitness.cli.logs import demand_paths
 from kubewitness.cli.policy import Format
 from kubewitness.model.errors import UsageError
 
@@ -48,7 +49,7 @@ def simulate(
     from kubewitness.app.policies.evaluation import load  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.policies.simulate import simulate as run  # noqa: PLC0415
 
-    _check(paths, chart)
+    _check(paths, chart, "kubewitness policy simulate policy.yaml audit.log")
     found = [run(load(each), list(paths), title=str(each)) for each in (file, *(compare or ()))]
     _show(found, prices, top, chart, format, is_volume=False)
 
@@ -64,13 +65,12 @@ def volume(
     from kubewitness.app.policies.simulate import KEEP_ALL  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.policies.simulate import simulate as run  # noqa: PLC0415
 
-    _check(paths, chart)
+    _check(paths, chart, "kubewitness policy volume audit.log")
     _show([run(KEEP_ALL, list(paths), title="as it is")], prices, top, chart, format, is_volume=True)
 
 
-def _check(paths: Sequence[str], chart: Path | None) -> None:
-    if not paths:
-        raise UsageError("no logs named", hint="name files or directories of logs, or - for standard input")
+def _check(paths: tuple[str, ...], chart: Path | None, example: str) -> None:
+    demand_paths(paths, example=example)
     if chart is not None and chart.suffix.lower() not in _CHARTS:
         raise UsageError(f"no chart is called `{chart.name}`", hint=f"end its name with {', '.join(_CHARTS)}")
 

@@ -9,8 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
-from kubewitness.cli import EXIT_UNUSABLE
-from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, warn_of
+from kubewitness.cli.logs import FILTER_HELP, PATHS_HELP, EngineOptions, LogOptions, demand_policy, warn_of
 from kubewitness.model.errors import UsageError
 
 _EXAMPLE = "kubewitness sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
@@ -20,9 +19,7 @@ def sql(
     query: Annotated[str, Parameter(help="One query that reads: SELECT, FROM, WITH, DESCRIBE or SUMMARIZE.")],
     /,
     *paths: Annotated[str, Parameter(help=PATHS_HELP, allow_leading_hyphen=True)],
-    filter: Annotated[  # noqa: A002
-        str, Parameter(help="Only events of which this filter holds are in the table: 'verb:delete'.")
-    ] = "",
+    filter: Annotated[str, Parameter(help=FILTER_HELP)] = "",  # noqa: A002
     policy: Annotated[
         Path | None,
         Parameter(help="Audit policy of the server, or builtin:NAME, to say whether the log could have shown it."),
@@ -33,7 +30,7 @@ def sql(
     format: Annotated[RowFormat, Parameter(name=["--format", "-f"], help="How to print rows.")] = RowFormat.TABLE,  # noqa: A002
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed
     by: EngineOptions = EngineOptions(),  # noqa: B008 - same
-) -> int:
+) -> None:
     """Ask events in SQL: the table is `events`, its columns are those of docs/reference/columns.md.
 
     The query reads that table and nothing else: no file, no network, no setting. When there are no rows, --filter lets
@@ -48,13 +45,14 @@ def sql(
 
     if most < 0:
         raise UsageError("--most is a number of rows", hint="write 0 or more")
+    demand_policy(policy)
     logs = which.logs(paths, example=_EXAMPLE)
     if by.is_spark(which.store):
         from kubewitness.app.spark.asking import ask_on_spark  # noqa: PLC0415 - few want it
 
         with ask_on_spark(query, logs, where=parse_filter(filter), reveal=reveal, master=by.spark_master) as answer:
             render_rows(answer.names, answer.rows, format, sys.stdout, types=answer.types, most=most)
-        return 0
+        return
     predicate = parse_filter(filter)
     with ask(query, logs, where=predicate, seconds=seconds, reveal=reveal) as asked:
         warn_of(asked.events.ledger)
@@ -62,4 +60,3 @@ def sql(
         if not count and filter:
             for sentence in could_have_shown(predicate, logs, asked.events, policy).sentences():
                 print(visible(sentence), file=sys.stderr)  # noqa: T201 - beside the answer
-        return EXIT_UNUSABLE if asked.events.ledger.is_unusable else 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
-from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
+from kubewitness.cli.logs import FILTER_HELP, PATHS_HELP, LogOptions, split_filter, warn_of
 from kubewitness.cli.writing import write
 from kubewitness.investigate.sessions import IDLE_S
 from kubewitness.model.alert import Severity
@@ -32,8 +32,9 @@ class TimelineFormat(StrEnum):
 
 def timeline(
     *paths: Annotated[
-        str, Parameter(help=f"A filter, if the first is no file; then: {PATHS_HELP}", allow_leading_hyphen=True)
+        str, Parameter(help=f"A filter, if the first is one and no file; then: {PATHS_HELP}", allow_leading_hyphen=True)
     ],
+    filter: Annotated[str, Parameter(help=FILTER_HELP)] = "",  # noqa: A002
     actor: Annotated[str | None, Parameter(help="Who acted, or as whom they acted; * and ? are wildcards.")] = None,
     object: Annotated[  # noqa: A002
         str | None, Parameter(help="NAMESPACE/KIND/NAME or KIND/NAME, such as shop/deploy/web.")
@@ -54,7 +55,7 @@ def timeline(
     ),
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write to this file.")] = None,
     options: LogOptions = _DEFAULTS,
-) -> int:
+) -> None:
     """Put what was done and what was alarming on one axis: requests become actions, actions become sessions.
 
     All options that say what it is about must hold: by actor, object, namespace, address, rule, or a filter as hunt
@@ -63,11 +64,11 @@ def timeline(
     from kubewitness.app.investigate.timeline import Question  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.investigate.timeline import timeline as run  # noqa: PLC0415
 
-    filter_text, paths = _split_filter(paths)
+    text, paths = split_filter(paths, filter, has_store=options.store is not None)
     if idle <= 0:
         raise UsageError("a session needs an idle gap above 0 minutes", hint="--idle 15")
     question = Question(
-        filter=filter_text,
+        filter=text,
         actor=actor,
         object=object,
         namespace=namespace,
@@ -81,7 +82,6 @@ def timeline(
     found = run(options.logs(paths, example=_EXAMPLE), question)
     warn_of(found.ledger)
     write(output, lambda out: _render(found, format, out, unfold=events, most=most))
-    return 0
 
 
 def _render(found: Timeline, format: TimelineFormat, out: TextIO, *, unfold: bool, most: int) -> None:  # noqa: A002
@@ -102,10 +102,3 @@ def _render(found: Timeline, format: TimelineFormat, out: TextIO, *, unfold: boo
             from kubewitness.investigate.render.timeline_fields import write_ndjson  # noqa: PLC0415
 
             write_ndjson(found, out)
-
-
-def _split_filter(paths: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The filter, where the first argument is one and no file, and the rest."""
-    first = paths[0] if paths else ""
-    is_filter = (":" in first or " " in first) and "://" not in first and not Path(first).exists()
-    return (first, paths[1:]) if is_filter else ("", paths)

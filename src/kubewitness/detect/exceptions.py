@@ -24,7 +24,7 @@ import yaml
 
 from kubewitness.detect.sigma import parse_match
 from kubewitness.facts import BODY_FACTS
-from kubewitness.model.errors import ExceptionError, KubewitnessError
+from kubewitness.model.errors import ExceptionError, KubewitnessError, reason_of
 from kubewitness.model.event import API, Group
 from kubewitness.model.exception import ExceptionInfo
 from kubewitness.query.predicate import And, Compare, Flag, InNetwork, Number, Operator, Or, Text
@@ -82,7 +82,7 @@ def load_exceptions(paths: Sequence[Path], lists: Lists | None = None) -> list[R
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise ExceptionError(f"cannot be read: {error}", where=str(path)) from error
+            raise ExceptionError(f"cannot be read: {reason_of(error)}", where=str(path)) from error
         for item in read_exceptions(text, str(path), lists):
             if isinstance(item, ExceptionError):
                 raise item

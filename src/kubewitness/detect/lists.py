@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kubewitness.model.errors import ListError
+from kubewitness.model.errors import ListError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -161,7 +161,7 @@ def _values(item: Any, lists: Lists) -> list[Any]:
 
 def _load(folder: Path, shown: Path, found: Mapping[str, NamedList]) -> dict[str, NamedList]:
     if not folder.exists():
-        raise ListError("no such folder or file", where=str(shown))
+        raise ListError("no such folder or file", where=str(shown), hint="name a folder of lists, or one of them")
     result = dict(found)
     for path in list_files(folder):
         name = str(shown / path.relative_to(folder)) if folder.is_dir() else str(shown)
@@ -182,7 +182,7 @@ def _read(path: Path, where: str) -> tuple[NamedList, bool]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ListError(f"cannot be read: {error}", where=where) from error
+        raise ListError(f"cannot be read: {reason_of(error)}", where=where) from error
     if path.suffix not in _YAML_SUFFIXES:
         return _plain(text, path.stem, where), False
     try:

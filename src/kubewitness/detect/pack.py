@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kubewitness.detect.linking import bases_of, link_rules
 from kubewitness.detect.sigma import narrowed, parse_documents
-from kubewitness.model.errors import RuleError
+from kubewitness.model.errors import RuleError, reason_of
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def rule_files(folder: Path) -> list[Path]:
 def _load(folder: Path, shown: Path, lists: Lists | None, filters: list[Filter]) -> dict[str, Rule]:
     """Rules under a folder by id; its filters are added to `filters`."""
     if not folder.exists():
-        raise RuleError("no such folder or file", where=str(shown))
+        raise RuleError("no such folder or file", where=str(shown), hint="name a folder of Sigma rules, or one of them")
     paths = rule_files(folder)
     found: dict[str, Rule] = {}
     for path in paths:
@@ -97,7 +97,7 @@ def _load(folder: Path, shown: Path, lists: Lists | None, filters: list[Filter])
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RuleError(f"cannot be read: {error}", where=name) from error
+            raise RuleError(f"cannot be read: {reason_of(error)}", where=name) from error
         documents = parse_documents(text, name, lists)
         filters += documents.filters
         for rule in documents.rules:

@@ -29,6 +29,10 @@ class UnknownActorError(KubewitnessError):
     """A log knows nobody of a name, or several."""
 
 
+class NobodyError(UnknownActorError):
+    """A log knows nobody of a name."""
+
+
 def user_name(text: str) -> str:
     """The user name that is meant: `namespace/name` is a service account, everything else is as it stands."""
     short = _SHORT.fullmatch(text)
@@ -78,7 +82,7 @@ def choose(name: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def unknown(name: str, known: Sequence[str]) -> UnknownActorError:
+def unknown(name: str, known: Sequence[str]) -> NobodyError:
     """The error that says that nobody has this name, and who is meant perhaps."""
     lowered = {each.lower(): each for each in known}
     close = [lowered[each] for each in difflib.get_close_matches(name.lower(), lowered, n=_SHOWN, cutoff=0.6)]
@@ -90,7 +94,7 @@ def unknown(name: str, known: Sequence[str]) -> UnknownActorError:
         hint = f"it knows {_listed(known)}"
     else:
         hint = "the log has no events of this period"
-    return UnknownActorError(f"this log knows nobody called `{name}`", hint=hint)
+    return NobodyError(f"this log knows nobody called `{name}`", hint=hint)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -64,3 +64,10 @@ class PolicyError(KubewitnessError):
 
 class StoreError(KubewitnessError):
     """A store cannot be read or written."""
+
+
+def reason_of(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file of text could not be read, in a few words."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"is no UTF-8 at byte {error.start + 1}"

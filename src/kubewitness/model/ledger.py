@@ -75,6 +75,11 @@ class Ledger:
         return not self.read and bool(self.unreadable)
 
     @property
+    def is_unanswerable(self) -> bool:
+        """Whether there was something to read, and not one record of it is known to be anything."""
+        return self.rejected == self.read and bool(self.read or self.unreadable)
+
+    @property
     def is_balanced(self) -> bool:
         """Whether every record that was read is accounted for."""
         return self.read == self.events + self.partial + self.duplicates + self.other + self.rejected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kubewitness.model.errors import UsageError
+from kubewitness.model.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +90,7 @@ def load_prices(path: Path | None = None) -> Prices:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot be read: {error}", where=name) from error
+            raise UsageError(f"cannot be read: {reason_of(error)}", where=name) from error
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:

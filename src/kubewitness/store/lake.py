@@ -78,6 +78,7 @@ class Lake:
         Raises:
             StoreError: there is none, or it cannot be read.
         """
+        _demand_folder(location)
         with _told(location):
             try:
                 lake = cls(DeltaTable(_address(location)), location)
@@ -95,6 +96,7 @@ class Lake:
         Raises:
             StoreError: it cannot be read or made.
         """
+        _demand_folder(location)
         with _told(location):
             if not DeltaTable.is_deltatable(_address(location)):
                 if not is_remote(location) and _is_something_else(Path(location)):
@@ -251,10 +253,15 @@ def _address(location: str) -> str:
     return location if is_remote(location) else str(Path(location).absolute())
 
 
+def _demand_folder(location: str) -> None:
+    if not is_remote(location) and Path(location).is_file():
+        raise StoreError(
+            "is a file, and a store is a folder", where=location, hint="kubewitness ingest audit.log --store lake"
+        )
+
+
 def _is_something_else(folder: Path) -> bool:
-    if folder.is_dir():
-        return any(not each.name.startswith((".", "_")) for each in folder.iterdir())
-    return folder.exists()
+    return folder.is_dir() and any(not each.name.startswith((".", "_")) for each in folder.iterdir())
 
 
 @contextmanager

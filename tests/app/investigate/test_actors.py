@@ -138,8 +138,16 @@ def test_sparse_events_are_enough(audit_log: AuditLog) -> None:
 
 
 def test_nobody_of_that_name_comes_with_a_suggestion(audit_log: AuditLog) -> None:
-    with pytest.raises(UnknownActorError, match="did you mean alice"):
-        _profile(audit_log(resource("/api/v1/nodes")), "alcie")
+    found = profile_actor(Logs((audit_log(resource("/api/v1/nodes")),)), "alcie", alerts=True)
+    assert (found.profile.name, found.profile.requests, found.alerts) == ("alcie", 0, ())
+    assert "did you mean alice" in found.remarks[0]
+    assert "kubewitness coverage" in found.remarks[1]
+
+
+def test_several_of_a_pattern_are_named(audit_log: AuditLog) -> None:
+    log = audit_log(resource("/api/v1/nodes"), resource("/api/v1/nodes", user={"username": "albert"}))
+    with pytest.raises(UnknownActorError, match="is 2 in this log"):
+        _profile(log, "al*")
 
 
 def test_a_broken_baseline_is_said(audit_log: AuditLog, tmp_path: Path) -> None:
@@ -158,7 +166,7 @@ def test_text_of_a_client_is_shown_and_does_nothing(
     token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"  # noqa: S105
     log = audit_log(resource("/api/v1/nodes", userAgent=f"{HOSTILE} {token}", user={"username": HOSTILE}))
     words = ["actor", HOSTILE, log, "--no-alerts", "--format", form]
-    assert app(words, exit_on_error=False, print_error=False, result_action="return_value") == 0
+    app(words, exit_on_error=False, print_error=False, result_action="return_value")
     shown = capsys.readouterr().out
     assert "alert(1)" in shown
     assert token not in shown

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from kubewitness.detect.places import Places
-from kubewitness.model.errors import HuntError, KubewitnessError, UsageError
+from kubewitness.model.errors import HuntError, KubewitnessError, UsageError, reason_of
 from kubewitness.query.filters import parse_filter
 from kubewitness.query.questions import parse_question
 
@@ -160,7 +160,9 @@ class _Document:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise HuntError(f"cannot be read: {error}", where=str(path), hint="hunts are files of UTF-8") from error
+            raise HuntError(
+                f"cannot be read: {reason_of(error)}", where=str(path), hint="a hunt is a file of text"
+            ) from error
         self._places = Places(text)
         try:
             document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - CSafeLoader is the safe loader in C

@@ -25,7 +25,7 @@ from kubewitness.investigate.actor import (
     news_beside,
     news_since,
 )
-from kubewitness.investigate.actor_names import is_about, user_name
+from kubewitness.investigate.actor_names import NobodyError, is_about, user_name
 from kubewitness.model.alert import Severity
 from kubewitness.query.fields import find_field
 from kubewitness.query.predicate import And, Operator, Or, Text
@@ -139,6 +139,7 @@ WHERE asked.subresource = 'token' AND asked.resource = 'serviceaccounts'
     AND (asked.actor = $name OR 'system:serviceaccount:' || asked.namespace || ':' || asked.name = $name)
 GROUP BY asked.request, 1, 2, 3, 4, 5 ORDER BY 4, 1
 """
+_NOT_SHOWN = "what this log could not have shown: kubewitness coverage PATH"
 _HOURS = "SELECT hour(began_at) AS hour, count(*) AS count FROM mine WHERE began_at IS NOT NULL GROUP BY ALL"
 _DAYS = "SELECT began_at::DATE AS day, count(*) AS count FROM mine WHERE began_at IS NOT NULL GROUP BY ALL ORDER BY day"
 
@@ -165,16 +166,20 @@ def profile_actor(
 
     Raises:
         UnreadableError: nothing could be read, or the baseline is none.
-        UnknownActorError: nobody is meant, or several are.
+        UnknownActorError: several are meant.
     """
     typed = user_name(name)
+    remarks = []
     with open_events(logs, (*COLUMNS, *_OWN, "user_agent"), _wanted(typed)) as events:
-        _, full = meant(events, logs, typed)
+        try:
+            _, full = meant(events, logs, typed)
+        except NobodyError as nobody:
+            full, alerts = typed, False
+            remarks += [f"{nobody.message}; {nobody.hint}", _NOT_SHOWN]
         pair_requests(events, (*_OWN, "user_agent"))
         events.engine.run(_MINE, {"name": full})
         found = _profile(events, full, baseline, Redactor(reveal=reveal))
         ledger = events.ledger
-    remarks = []
     if alerts and (reason := why_no_alerts(logs)):
         remarks.append(reason)
     if ledger.partial:

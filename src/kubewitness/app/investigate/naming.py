@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.app.events import open_events
-from kubewitness.investigate.actor_names import UnknownActorError, choose, group_name, is_object_id, unknown
+from kubewitness.investigate.actor_names import NobodyError, choose, group_name, is_object_id, unknown
 from kubewitness.investigate.rbac.roles import SubjectKind
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def meant(events: Events, logs: Logs, name: str, *, groups: bool = False) -> tup
         groups: whether it may be a group.
 
     Raises:
-        UnknownActorError: nobody is meant, or several are.
+        NobodyError: nobody is meant.
+        UnknownActorError: several are.
     """
     if groups and (only := group_name(name)) is not None:
         groups_known = [row["name"] for row in events.rows(_GROUPS) if row["name"]]
@@ -61,9 +62,9 @@ def meant(events: Events, logs: Logs, name: str, *, groups: bool = False) -> tup
     raise _unknown(logs, name, groups=groups)
 
 
-def _unknown(logs: Logs, name: str, *, groups: bool) -> UnknownActorError:
+def _unknown(logs: Logs, name: str, *, groups: bool) -> NobodyError:
     if "-" in logs.paths:  # it is read up
-        return UnknownActorError(f"this log knows nobody called `{name}`", hint="name files to get suggestions")
+        return NobodyError(f"this log knows nobody called `{name}`", hint="name files to get suggestions")
     columns = ["actor", "username", "groups"]
     with open_events(logs, columns) as events:
         known = [row["name"] for row in events.rows(_ALL)]

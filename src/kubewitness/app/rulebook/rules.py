@@ -88,7 +88,7 @@ def read_rule_files(folders: Sequence[Path] = (), *, builtin: bool = True) -> li
             found += [_read(path, str(_BUILTIN / path.relative_to(folder))) for path in rule_files(folder)]
     for folder in folders:
         if not folder.exists():
-            raise UsageError("no such folder or file", where=str(folder))
+            raise UsageError("no such folder or file", where=str(folder), hint="name a folder of rules, or one of them")
         found += [_read(path, str(path)) for path in rule_files(folder)]
     filters = [each for file in found for each in file.filters]
     return [replace(file, rules=tuple(narrowed(rule, filters) for rule in file.rules)) for file in found]
