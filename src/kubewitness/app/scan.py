@@ -231,11 +231,14 @@ class _Scan:
             known = evidence.events(rows, details)
         makers = find_makers(self._engine, self._plan, evidence, self._redactor)
         familiar = known_before(self._engine, self._plan, evidence)
+        # Several rules may match one event.
+        by_row = {row["event"]: row for row in hits}
+        made = {event: self._event(row, known.get(event, {}), reading, makers) for event, row in by_row.items()}
         alerts: list[Alert] = []
         matches: list[Match] = []
         for group in groups:
             rule = self._plan.rules[group[0]["rule"]].info
-            events = [self._event(row, known.get(row["event"], {}), reading, makers) for row in group]
+            events = [made[row["event"]] for row in group]
             before = familiar.get((group[0]["rule"], group[0]["cause"]), [])
             count = len({row["request_key"] for row in group})
             alerts.append(build_alert(rule, events, count=count, known_before=list(map(self._redactor.text, before))))
