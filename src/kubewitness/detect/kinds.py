@@ -10,7 +10,7 @@ see: wherever the rule holds, that holds too. So the kinds say for which events 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING
 
 from kubewitness.decode.engine_shapes import KIND_COLUMNS
@@ -18,7 +18,7 @@ from kubewitness.facts import BODY_FACTS, floors
 from kubewitness.model.event import BY_NAME, FACTS
 from kubewitness.query.fields import find_field
 from kubewitness.query.lower import lower
-from kubewitness.query.needs import ABSENT, Needs, condition, needs
+from kubewitness.query.needs import ABSENT, ANYTHING, Needs, condition, needs
 from kubewitness.query.predicate import (
     ALWAYS,
     NEVER,
@@ -139,7 +139,12 @@ class Marks:
             # Who acts is not known yet; more answers than needed only make more kinds.
             guard = Needs(need.verbs, need.resources, need.subresources)
             by_guard.setdefault(guard, []).append(f"coalesce({lower(test).sql(DIALECT)}, FALSE)")
-        return [_guarded(need, answers) for need, answers in by_guard.items()]
+        of_all = by_guard.pop(ANYTHING, [])
+        if not by_guard:
+            return of_all
+        of_some = [_guarded(need, answers) for need, answers in by_guard.items()]
+        # Most events are asked nothing: they are left out together.
+        return [*of_all, _guarded(reduce(Needs.either, by_guard), of_some)]
 
 
 def _guarded(need: Needs, answers: Sequence[str]) -> str:
