@@ -196,6 +196,44 @@ def test_the_base_of_a_wanted_correlation_stays_silent(scan_events: Scan) -> Non
     assert scan_events(rules, [event("a", second) for second in range(5)]).alerts == ()
 
 
+# Correlations that are asked together.
+
+
+def test_each_has_its_own_window_and_figure(scan_events: Scan) -> None:
+    def finding(events: str, *specs: dict[str, Any]) -> dict[str, list[float]]:
+        report = scan_events(rules_of(*specs), events_of(events, "alice"))
+        return {
+            alert.rule_id: [(each.at - START).total_seconds() for each in alert.events if each.at]
+            for alert in report.alerts
+        }
+
+    counts = [
+        {"type": "event_count", "rules": ["a"], "condition": {"gte": figure}, "timespan": f"{seconds}s"}
+        for figure, seconds in ((2, 10), (3, 60), (4, 60), (4, 300))
+    ]
+    assert finding("a@0 a@9 a@100 a@120", *counts) == {"found-0": [0, 9], "found-3": [0, 9, 100, 120]}
+    steps = [
+        {"type": "temporal_ordered", "rules": rules, "timespan": f"{seconds}s"}
+        for rules, seconds in ((["a", "b"], 5), (["a", "b"], 50), (["a", "b", "c"], 50), (["c", "a", "b"], 300))
+    ]
+    assert finding("c@0 a@90 b@100 c@130", *steps) == {
+        "found-1": [90, 100],
+        "found-2": [90, 100, 130],
+        "found-3": [0, 90, 100],
+    }
+
+
+def test_a_window_may_begin_and_end_at_any_time(scan_events: Scan) -> None:
+    rules = rules_of(
+        {"type": "event_count", "rules": ["a"], "condition": {"gte": 4}},
+        {"type": "value_count", "rules": ["a"], "condition": {"gt": 3, "field": "objectRef.name"}},
+    )
+    for second in range(0, 120, 7):
+        events = [event("a", second + later, str(later)) for later in (0, 20, 40, 60)]
+        assert len(scan_events(rules, events).alerts) == 2
+        assert scan_events(rules, events[1:]).alerts == ()
+
+
 # A plain reference: all subsets, no cleverness.
 
 

@@ -246,12 +246,15 @@ def known_before(engine: Engine, plan: Plan, evidence: Evidence) -> dict[tuple[i
 def _seen(engine: Engine, plan: Plan, evidence: Evidence) -> Iterator[Familiar]:
     """All values of all histories, as rules with `first_seen` ask for them."""
     engine.run(CREATE_KIND_SIGHTS)
-    for rule in plan.rules:
+    engine.run(values_sql(plan, range(len(plan.rules))))
+    for number, rule in enumerate(plan.rules):
         first_seen = rule.first_seen
         if not first_seen:
             continue
-        engine.run(values_sql(plan, rule, first_seen))
-        rows = engine.rows("SELECT event, parts, events, first.at AS first_at, last_at FROM seen ORDER BY event")
+        rows = engine.rows(
+            "SELECT event, parts, events, first.at AS first_at, last_at FROM seen WHERE rule = $number ORDER BY event",
+            {"number": number},
+        )
         wanted = _wanted(first_seen.by, "by", several=False) | _wanted(first_seen.fields, "value")
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]

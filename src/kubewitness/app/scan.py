@@ -17,7 +17,7 @@ from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, plat
 from kubewitness.app.judging import judge
 from kubewitness.app.makers import find_makers
 from kubewitness.app.plans import plan_rules
-from kubewitness.detect.hits import found_by, grouped_sql, hits_steps, matched_sql
+from kubewitness.detect.hits import find_hits, grouped_sql
 from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.event import BY_NAME
@@ -148,7 +148,7 @@ class _Scan:
         take_out(self._engine, self._plan, clusters, self._options.platform)
         if self._options.baseline:
             load_baseline(self._engine, self._plan, self._options.baseline)
-        self._find_hits()
+        find_hits(self._engine.run, self._plan)
         below = self._below()
         self._filter_hits(below)
         alerts, matches = self._collect(reading, evidence)
@@ -189,15 +189,6 @@ class _Scan:
         from kubewitness.app.lake.judging import judge_store  # noqa: PLC0415 - only stores need it
 
         return judge_store(self._engine, self._plan, snapshot, self._folder)
-
-    def _find_hits(self) -> None:
-        """Fill the table `hits`, without what can find nothing."""
-        found = found_by(self._plan, {table: self._engine.run(query)[0] for table, query in matched_sql(self._plan)})
-        for step in hits_steps(self._plan):
-            if step.needs <= found:
-                rows = self._engine.run(step.sql)
-                if step.finds and rows and rows[0][0]:
-                    found.add(step.finds)
 
     def _below(self) -> list[int]:
         """Numbers of rules whose alerts are not wanted."""

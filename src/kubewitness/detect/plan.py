@@ -265,6 +265,12 @@ class Plan:
         """Place of a rule among all of them, by which the engine's tables know it."""
         return next(number for number, rule in enumerate(self.rules) if rule.info.id == rule_id)
 
+    def bases(self, number: int) -> tuple[int, ...]:
+        """The rules that a correlation looks at; none of a rule of single events."""
+        correlation = self.rules[number].correlation
+        places = {rule.info.id: place for place, rule in enumerate(self.rules)} if correlation else {}
+        return tuple(places[base] for base in correlation.rules) if correlation else ()
+
     def kept(self, table: Table, field: str, form: Form = Form.HASH) -> str:
         """Column of a table that holds what is kept of a field."""
         return self.passes[table].kept[kept_name(field, form)]

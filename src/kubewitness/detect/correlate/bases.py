@@ -9,7 +9,7 @@ from kubewitness.detect.plan import Form, Table, mask_test
 from kubewitness.query.fields import find_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from kubewitness.detect.plan import Plan, PlannedRule
     from kubewitness.detect.rule import Correlation, Key
@@ -101,34 +101,48 @@ def found_rows(plan: Plan, rule: PlannedRule, columns: Mapping[str, tuple[str, F
     return f"SELECT * FROM ({query}) WHERE event IN (SELECT event FROM remembered WHERE rule = {number})"  # noqa: S608
 
 
-def base_rows(plan: Plan, correlation: Correlation) -> str:
-    """Query for what the base rules of a correlation found, one row for each time one of them did.
+def base_rows(plan: Plan, numbers: Iterable[int], found: Collection[int]) -> str:
+    """Query for what the base rules of correlations found, one row for each time one of them did.
 
-    Columns: `rule` (place of the base rule), `event`, `request_key`, `happened_at`, `inner_cause` (of a base that is a
-    correlation itself), `key_0` and so on (what they have in common), `cause` (a hash of these, never null), `alert`
-    (of those that say what is one alert), `value` (what is counted).
+    Columns: `number` (of the correlation), `window_s`, `threshold`, `rule` (place of the base rule), `event`,
+    `request_key`, `happened_at`, `inner_cause` (of a base that is a correlation itself), `keys` (what they have in
+    common, where another correlation looks at it), `cause` (a hash of these, never null), `alert` (of those that say
+    what is one alert), `value` (what is counted).
+
+    Args:
+        plan: the plan.
+        numbers: of the correlations.
+        found: numbers of rules that found something.
     """
-    queries: dict[str, str] = {}
-    for place, rule_id in enumerate(correlation.rules):
-        rule = plan.rules[plan.number(rule_id)]
-        keys = {f"key_{number}": key for number, key in enumerate(correlation.group_by)}
-        counted = {f"value_{number}": key for number, key in enumerate(correlation.counted)}
-        found = (
-            _moments(plan, rule, place, keys | counted)
-            if rule.correlation
-            else _singles(plan, correlation, rule, place, keys | counted)
-        )
-        joined = [name for name, key in keys.items() if key.is_alias]
-        where = " AND ".join(f"{name} IS NOT NULL" for name in joined) or "TRUE"
-        listed = "".join(f", {name}" for name in keys)
-        told = [name for name, key in keys.items() if not correlation.alert_by or key.name in correlation.alert_by]
-        queries[str(place)] = f"""
-SELECT {place} AS rule, event, request_key, happened_at, inner_cause{listed},
-    hash({", ".join(keys) or "0"}) AS cause, hash({", ".join(told) or "0"}) AS alert, {_value(list(counted))} AS value
-FROM ({found})
+    looked_at = {base for rule in plan.rules if rule.correlation for base in rule.correlation.rules}
+    return " UNION ALL ".join(
+        _base(plan, number, place, base, has_keys=plan.rules[number].info.id in looked_at)
+        for number in numbers
+        for place, base in enumerate(plan.bases(number))
+        if base in found
+    )
+
+
+def _base(plan: Plan, number: int, place: int, base: int, *, has_keys: bool) -> str:
+    correlation = plan.rules[number].correlation
+    assert correlation is not None  # noqa: S101 - only correlations come here
+    keys = {f"key_{at}": key for at, key in enumerate(correlation.group_by)}
+    counted = {f"value_{at}": key for at, key in enumerate(correlation.counted)}
+    rows = (
+        _moments(plan, base, place, keys | counted)
+        if plan.rules[base].correlation
+        else _singles(plan, correlation, base, place, keys | counted)
+    )
+    where = " AND ".join(f"{name} IS NOT NULL" for name, key in keys.items() if key.is_alias) or "TRUE"
+    told = [name for name, key in keys.items() if not correlation.alert_by or key.name in correlation.alert_by]
+    return f"""
+SELECT {number} AS number, {correlation.window_s}::BIGINT AS window_s, {correlation.threshold:.15g} AS threshold,
+    {place} AS rule, event, request_key, happened_at, inner_cause,
+    {f"[{', '.join(keys)}]" if has_keys else "NULL"}::UBIGINT[] AS keys,
+    hash({", ".join(keys) or "0"}) AS cause, hash({", ".join(told) or "0"}) AS alert, {_value([*counted])} AS value
+FROM ({rows})
 WHERE {where}
 """  # noqa: S608 - numbers and column names of the plan
-    return " UNION ALL ".join(queries.values())
 
 
 def _value(names: Sequence[str]) -> str:
@@ -137,31 +151,29 @@ def _value(names: Sequence[str]) -> str:
     return f"CASE WHEN coalesce({', '.join(names)}) IS NOT NULL THEN hash({', '.join(names)}) END"
 
 
-def _singles(plan: Plan, correlation: Correlation, rule: PlannedRule, place: int, keys: Mapping[str, Key]) -> str:
+def _singles(plan: Plan, correlation: Correlation, base: int, place: int, keys: Mapping[str, Key]) -> str:
     columns: dict[str, tuple[str, Form]] = {}
     for name, key in keys.items():
         field = find_field(key.fields[place])
         columns[name] = field.name, form_of(correlation, key, field)
-    rows = found_rows(plan, rule, columns)
-    return f"SELECT *, NULL::UBIGINT AS inner_cause FROM ({rows})"  # noqa: S608
+    return f"SELECT *, NULL::UBIGINT AS inner_cause FROM ({found_rows(plan, plan.rules[base], columns)})"  # noqa: S608
 
 
-def _moments(plan: Plan, rule: PlannedRule, place: int, keys: Mapping[str, Key]) -> str:
+def _moments(plan: Plan, base: int, place: int, keys: Mapping[str, Key]) -> str:
     """The moments at which a correlation was fulfilled; those that follow each other closely count as one request."""
-    inner = rule.correlation
+    inner = plan.rules[base].correlation
     assert inner is not None  # noqa: S101 - only correlations come here
     names = [key.name for key in inner.group_by]
-    listed = "".join(f", inner_{names.index(key.fields[place])} AS {name}" for name, key in keys.items())
-    number = plan.number(rule.info.id)
+    listed = "".join(f", keys[{names.index(key.fields[place]) + 1}] AS {name}" for name, key in keys.items())
     return f"""
-SELECT event, hash({number}, cause, sum(begins::INTEGER) OVER in_time) AS request_key, happened_at,
+SELECT event, hash({base}, cause, sum(begins::INTEGER) OVER in_time) AS request_key, happened_at,
     cause AS inner_cause{listed}
 FROM (
-    SELECT event, cause, happened_at{"".join(f", key_{at} AS inner_{at}" for at in range(len(names)))}, coalesce(
+    SELECT event, cause, happened_at, keys, coalesce(
         happened_at - lag(happened_at) OVER in_time > INTERVAL {inner.window_s} SECOND, FALSE
     ) AS begins
-    FROM correlated_{number}
-    WHERE is_moment
+    FROM correlated
+    WHERE number = {base} AND is_moment
     WINDOW in_time AS (PARTITION BY cause ORDER BY happened_at, event)
 )
 WINDOW in_time AS (PARTITION BY cause ORDER BY happened_at, event)

@@ -4,127 +4,133 @@ A sequence is a request for each rule, each at or after the one before it and an
 between the first and the last. Of all sequences through a row, the shortest one consists of the latest first request
 that leads to it and of the earliest last one that it leads to: so two walks over the rows find every row that is part
 of some sequence.
+
+All correlations are asked together. Each alternative of each of them is an attempt of its own, which wants one rule at
+each of its steps.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import base_rows
-from kubewitness.detect.rule import CorrelationKind
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from kubewitness.detect.plan import Plan
-    from kubewitness.detect.rule import Alternative, Correlation
+    from kubewitness.detect.rule import Correlation
 
 _Named = tuple[str, str]
+_ATTEMPT = "number, attempt, cause"
+_WINDOW = "to_seconds(window_s)"
 
 
-def sequences(plan: Plan, correlation: Correlation) -> str:
-    """Query like `windows`, for correlations with alternatives."""
-    is_ordered = correlation.kind is CorrelationKind.ORDERED
-    named: list[_Named] = [
-        ("base", f"SELECT *, row_number() OVER () AS id FROM ({base_rows(plan, correlation)})"),  # noqa: S608
-    ]
-    answers: list[str] = []
-    for number, alternative in enumerate(correlation.alternatives):
-        prefix = f"alternative_{number}"
-        named += (_in_order if is_ordered else _together)(prefix, alternative, correlation.window_s)
-        answers.append(f"SELECT id, is_moment FROM {prefix}")  # noqa: S608 - a name made here
+def one_by_one(base: str, correlations: Mapping[int, Correlation]) -> str:
+    """Query like `windows`, for rules that match one after the other.
+
+    Args:
+        base: `base_rows` of the correlations.
+        correlations: by number.
+    """
+    longest = max(len(each.wanted) for correlation in correlations.values() for each in correlation.alternatives)
+    return _answered([*_attempts(base, correlations), *_walks(longest)])
+
+
+def together(base: str, correlations: Mapping[int, Correlation]) -> str:
+    """Query like `windows`, for rules that match in the same window; its arguments are those of `one_by_one`."""
+    judged = f"""
+SELECT *, step IS NOT NULL AND is_undisturbed AND count(DISTINCT step) OVER (
+    PARTITION BY {_ATTEMPT} ORDER BY happened_at RANGE BETWEEN {_WINDOW} PRECEDING AND CURRENT ROW
+) > last AS is_moment
+FROM tried
+"""  # noqa: S608 - constants of this module
+    members = f"""
+SELECT id, is_moment
+FROM (
+    SELECT *, bool_or(is_moment) OVER (
+        PARTITION BY {_ATTEMPT} ORDER BY happened_at RANGE BETWEEN CURRENT ROW AND {_WINDOW} FOLLOWING
+    ) AS is_inside
+    FROM judged WHERE step IS NOT NULL
+)
+WHERE is_inside
+"""  # noqa: S608 - constants of this module
+    return _answered([*_attempts(base, correlations), ("judged", judged), ("members", members)])
+
+
+def _answered(named: Iterable[_Named]) -> str:
+    """Query for the rows of `base` that are `members`."""
     listed = ",\n".join(f"{name} AS MATERIALIZED ({query})" for name, query in named)
     return f"""
 WITH {listed},
-answers AS (SELECT id, bool_or(is_moment) AS is_moment FROM ({" UNION ALL ".join(answers)}) GROUP BY id)
-SELECT base.* EXCLUDE (id), answers.is_moment FROM base JOIN answers USING (id)
+answers AS (SELECT id, bool_or(is_moment) AS is_moment FROM members GROUP BY id)
+SELECT base.*, answers.is_moment FROM base JOIN answers USING (id)
 """  # noqa: S608 - names made here
 
 
-def _possible(wanted: Sequence[int]) -> str:
-    """Causes for which every wanted rule matched at some time."""
-    every = " AND ".join(f"bool_or(rule = {place})" for place in dict.fromkeys(wanted))
-    return f"SELECT cause FROM base GROUP BY cause HAVING {every}"  # noqa: S608 - numbers only
+def _attempts(base: str, correlations: Mapping[int, Correlation]) -> Iterator[_Named]:
+    """`base`, and `tried`: its rows for each attempt that looks at them, where all that it wants matched at some time.
 
-
-def _listed(places: Sequence[int]) -> str:
-    return ", ".join(map(str, dict.fromkeys(places)))
-
-
-def _undisturbed(alternative: Alternative, window_s: int) -> str:
-    """Condition on a row of the base: no unwanted rule matched within a window before or behind it."""
-    if not alternative.unwanted:
-        return "TRUE"
-    window = f"INTERVAL {window_s} SECOND"
-    return (
-        f"count(*) FILTER (rule IN ({_listed(alternative.unwanted)})) OVER (PARTITION BY cause ORDER BY happened_at"
-        f" RANGE BETWEEN {window} PRECEDING AND {window} FOLLOWING) = 0"
-    )
-
-
-def _together(prefix: str, alternative: Alternative, window_s: int) -> Iterator[_Named]:
-    window = f"INTERVAL {window_s} SECOND"
-    before = f"OVER (PARTITION BY cause ORDER BY happened_at RANGE BETWEEN {window} PRECEDING AND CURRENT ROW)"
-    every = " AND ".join(
-        f"count(*) FILTER (rule = {place}) {before} > 0" for place in dict.fromkeys(alternative.wanted)
-    )
-    wanted = f"rule IN ({_listed(alternative.wanted)})"
-    yield (
-        f"{prefix}_judged",
-        f"""
-SELECT *, {wanted} AND {every} AND {_undisturbed(alternative, window_s)} AS is_moment
-FROM base WHERE cause IN ({_possible(alternative.wanted)})
-""",  # noqa: S608 - numbers only
-    )
-    yield (
-        prefix,
-        f"""
-SELECT id, is_moment FROM (
-    SELECT *, bool_or(is_moment) OVER (
-        PARTITION BY cause ORDER BY happened_at RANGE BETWEEN CURRENT ROW AND {window} FOLLOWING
-    ) AS is_inside
-    FROM {prefix}_judged WHERE {wanted}
-)
-WHERE is_inside
-""",  # noqa: S608 - numbers and names made here
-    )
-
-
-def _in_order(prefix: str, alternative: Alternative, window_s: int) -> Iterator[_Named]:
-    window = f"INTERVAL {window_s} SECOND"
-    last = len(alternative.wanted) - 1
-    yield (
-        f"{prefix}_rows",
-        f"""
-SELECT id, rule, cause, request_key, happened_at, {_undisturbed(alternative, window_s)} AS is_undisturbed
-FROM base WHERE cause IN ({_possible(alternative.wanted)})
-""",  # noqa: S608 - numbers only
-    )
-    for step, place in enumerate(alternative.wanted):
-        own = f"SELECT * FROM {prefix}_rows WHERE rule = {place}"  # noqa: S608
-        if step == last:
-            own += " AND is_undisturbed"
-        if step == 0:
-            yield f"{prefix}_to_0", f"SELECT *, happened_at AS began_at FROM ({own})"  # noqa: S608
-            continue
-        found = _best(f"{prefix}_to_{step - 1}", "began_at", own, "max", "UNBOUNDED PRECEDING AND CURRENT ROW")
-        yield (
-            f"{prefix}_to_{step}",
-            f"SELECT * FROM ({found}) WHERE happened_at - began_at <= {window}",  # noqa: S608
+    `step` is the place among what is wanted, null for what is unwanted; `last` is that of the last one.
+    """
+    roles = [
+        (number, attempt, len(alternative.wanted) - 1, place, step)
+        for number, correlation in correlations.items()
+        for attempt, alternative in enumerate(correlation.alternatives)
+        for places, steps in (
+            (alternative.wanted, range(len(alternative.wanted))),
+            (alternative.unwanted, ["NULL"] * len(alternative.unwanted)),
         )
-    yield f"{prefix}_from_{last}", f"SELECT *, happened_at AS ends_at FROM {prefix}_to_{last}"  # noqa: S608
-    for step in reversed(range(last)):
-        own = f"SELECT * FROM {prefix}_to_{step}"  # noqa: S608
-        found = _best(f"{prefix}_from_{step + 1}", "ends_at", own, "min", "CURRENT ROW AND UNBOUNDED FOLLOWING")
-        yield (
-            f"{prefix}_from_{step}",
-            f"SELECT * FROM ({found}) WHERE ends_at - began_at <= {window}",  # noqa: S608
-        )
-    members = [
-        f"SELECT id, {'TRUE' if step == last else 'FALSE'} AS is_moment FROM {prefix}_from_{step}"  # noqa: S608
-        for step in range(last + 1)
+        for place, step in zip(places, steps, strict=True)
     ]
-    yield prefix, " UNION ALL ".join(members)
+    listed = ", ".join(f"({', '.join(map(str, role))})" for role in roles)
+    yield "base", f"SELECT *, row_number() OVER () AS id FROM ({base})"  # noqa: S608 - a query of this project
+    yield (
+        "attempts",
+        f"""
+SELECT number, attempt, cause, id, request_key, happened_at, window_s, last, step::INTEGER AS step
+FROM base JOIN (VALUES {listed}) AS roles (number, attempt, last, rule, step) USING (number, rule)
+""",  # noqa: S608 - numbers only
+    )
+    # No unwanted rule matched within a window before or behind it.
+    is_undisturbed = f"""count(*) FILTER (step IS NULL) OVER (
+    PARTITION BY {_ATTEMPT} ORDER BY happened_at RANGE BETWEEN {_WINDOW} PRECEDING AND {_WINDOW} FOLLOWING
+) = 0"""
+    has_unwanted = any(each.unwanted for correlation in correlations.values() for each in correlation.alternatives)
+    yield (
+        "tried",
+        f"""
+SELECT *, {is_undisturbed if has_unwanted else "TRUE"} AS is_undisturbed
+FROM attempts
+SEMI JOIN (SELECT {_ATTEMPT} FROM attempts GROUP BY ALL HAVING count(DISTINCT step) > any_value(last)) AS possible
+    USING ({_ATTEMPT})
+""",  # noqa: S608 - constants of this module
+    )
+
+
+def _walks(longest: int) -> Iterator[_Named]:
+    """`members`: rows of attempts that are part of a sequence.
+
+    Args:
+        longest: number of steps of the longest attempt.
+    """
+    for step in range(longest):
+        own = f"SELECT * FROM tried WHERE step = {step} AND (last > step OR is_undisturbed)"  # noqa: S608 - a number
+        if step == 0:
+            yield "to_0", f"SELECT *, happened_at AS began_at FROM ({own})"  # noqa: S608
+            continue
+        found = _best(f"to_{step - 1}", "began_at", own, "max", "UNBOUNDED PRECEDING AND CURRENT ROW")
+        yield f"to_{step}", f"SELECT * FROM ({found}) WHERE happened_at - began_at <= {_WINDOW}"  # noqa: S608
+    for step in reversed(range(longest)):
+        ending = f"SELECT *, happened_at AS ends_at FROM to_{step} WHERE last = {step}"  # noqa: S608 - a number
+        if step == longest - 1:
+            yield f"from_{step}", ending
+            continue
+        own = f"SELECT * FROM to_{step} WHERE last > {step}"  # noqa: S608 - a number
+        found = _best(f"from_{step + 1}", "ends_at", own, "min", "CURRENT ROW AND UNBOUNDED FOLLOWING")
+        yield (
+            f"from_{step}",
+            f"{ending} UNION ALL BY NAME SELECT * FROM ({found}) WHERE ends_at - began_at <= {_WINDOW}",  # noqa: S608
+        )
+    parts = [f"SELECT id, last = step AS is_moment FROM from_{step}" for step in range(longest)]  # noqa: S608 - a number
+    yield "members", " UNION ALL ".join(parts)
 
 
 def _best(others: str, column: str, own: str, aggregate: str, frame: str) -> str:
@@ -137,12 +143,13 @@ SELECT * EXCLUDE (best, is_other, other_value, other_request),
     list_filter(best, lambda one: one.request <> request_key)[1].value AS {column}
 FROM (
     SELECT *, {aggregate}({{'value': other_value, 'request': other_request}}, 2) FILTER (is_other) OVER (
-        PARTITION BY cause ORDER BY happened_at RANGE BETWEEN {frame}
+        PARTITION BY {_ATTEMPT} ORDER BY happened_at RANGE BETWEEN {frame}
     ) AS best
     FROM (
         SELECT *, NULL::TIMESTAMP AS other_value, NULL::UBIGINT AS other_request, FALSE AS is_other FROM ({own})
         UNION ALL BY NAME
-        SELECT DISTINCT cause, happened_at, {column} AS other_value, request_key AS other_request, TRUE AS is_other
+        SELECT DISTINCT {_ATTEMPT}, happened_at, {column} AS other_value, request_key AS other_request,
+            TRUE AS is_other
         FROM {others}
     )
 )

@@ -15,7 +15,7 @@ from kubewitness.detect.plan import Form
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kubewitness.detect.plan import Plan, PlannedRule
+    from kubewitness.detect.plan import Plan
     from kubewitness.detect.rule import FirstSeen
 
 NEWS_S = 3600
@@ -40,17 +40,14 @@ _MOST_FAMILIAR = 4
 _MOST_STAGES = 3
 
 
-def sights(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> str:
-    """Query for the events that show a value: event, request_key, happened_at, history, value.
+def history_sql(hashes: Sequence[str]) -> str:
+    """Hash that says whose history it is, out of hashes of the fields; what is absent together belongs together."""
+    return f"hash({', '.join(hashes) or '0'})"
 
-    There is a row for each value.
-    """
-    by, shown = _columns(first_seen)
-    return (
-        "SELECT event, request_key, happened_at,"  # noqa: S608 - names of the plan
-        f" {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value"
-        f" FROM ({matched_rows(plan, rule, by | shown)}) WHERE {_are_there(shown)}"
-    )
+
+def value_sql(hashes: Sequence[str]) -> str:
+    """Hash of a value, out of hashes of its fields."""
+    return hashes[0] if len(hashes) == 1 else f"hash({', '.join(hashes)})"
 
 
 def _columns(first_seen: FirstSeen) -> tuple[dict[str, tuple[str, Form]], dict[str, tuple[str, Form]]]:
@@ -67,92 +64,144 @@ def _are_there(names: Iterable[str]) -> str:
     return " AND ".join(f"{name} IS NOT NULL" for name in names)
 
 
-def history_sql(hashes: Sequence[str]) -> str:
-    """Hash that says whose history it is, out of hashes of the fields; what is absent together belongs together."""
-    return f"hash({', '.join(hashes) or '0'})"
+def _asking(plan: Plan, numbers: Iterable[int]) -> dict[int, FirstSeen]:
+    """What must be new, by the number of the rule."""
+    asked = {number: plan.rules[number].first_seen for number in numbers}
+    return {number: first_seen for number, first_seen in asked.items() if first_seen}
 
 
-def value_sql(hashes: Sequence[str]) -> str:
-    """Hash of a value, out of hashes of its fields."""
-    return hashes[0] if len(hashes) == 1 else f"hash({', '.join(hashes)})"
+def values_sql(plan: Plan, numbers: Iterable[int]) -> str:
+    """Statement that makes the table `seen` of all values that rules ask about: one row per rule, history and value.
 
-
-def values_sql(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> str:
-    """Statement that makes the table `seen` of all values: one row per history and value, `event` the first of it.
-
-    `parts` are hashes of the value's fields. It needs the table `kind_sights`.
+    `event` is the first that shows it, `parts` are hashes of the value's fields. It needs the table `kind_sights`.
     """
-    by, shown = _columns(first_seen)
+    shown = " UNION ALL ".join(_values(plan, *each) for each in _asking(plan, numbers).items())
     return f"""
 CREATE OR REPLACE TEMP TABLE seen AS
 SELECT
-    {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value, any_value([{", ".join(shown)}]) AS parts,
-    sum(events)::BIGINT AS events, max(last_at) AS last_at, min(first) AS first, arg_min(event, first.at) AS event
-FROM ({matched_sights(plan, rule, by | shown)})
+    rule, history, value, any_value(parts) AS parts, sum(events)::BIGINT AS events, max(last_at) AS last_at,
+    min(first) AS first, arg_min(event, first.at) AS event
+FROM ({shown})
+GROUP BY rule, history, value
+"""  # noqa: S608 - names made here
+
+
+def _values(plan: Plan, number: int, first_seen: FirstSeen) -> str:
+    by, shown = _columns(first_seen)
+    return f"""
+SELECT {number} AS rule, {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value,
+    [{", ".join(shown)}] AS parts, events, first, event, last_at
+FROM ({matched_sights(plan, plan.rules[number], by | shown)})
 WHERE {_are_there(shown)}
-GROUP BY history, value
 """  # noqa: S608 - names of the plan
 
 
-def first_sights(plan: Plan, rule: PlannedRule, first_seen: FirstSeen) -> list[str]:
-    """Statements that fill `remembered` with what shows a new value, for an hour from then on, and `familiar`.
+def news_sql(plan: Plan, numbers: Iterable[int]) -> str:
+    """Statement that makes the table `news` of values that may be new, as far as their history's numbers and times say.
 
-    The first makes `seen`; the second makes `news`, values that may be new as far as numbers and times of all of their
-    history say, and gives their number; the third makes `firsts`, those that are.
+    It needs the table `seen`.
     """
-    number = plan.number(rule.info.id)
-    after = max(first_seen.after, 1)
-    every = sights(plan, rule, first_seen)
-    return [
-        values_sql(plan, rule, first_seen),
-        f"""
+    asked = ", ".join(
+        f"({number}, {_after(first_seen)}, {first_seen.learning_s})"
+        for number, first_seen in _asking(plan, numbers).items()
+    )
+    return f"""
 CREATE OR REPLACE TEMP TABLE news AS
-WITH old AS (SELECT * FROM known WHERE rule = {number}),
-old_histories AS (SELECT history, sum(events) AS events, min(first_at) AS began_at FROM old GROUP BY history),
-histories AS (SELECT history, sum(events) AS events, min(first) AS first FROM seen GROUP BY history)
+WITH asked (rule, after, learning_s) AS (VALUES {asked}),
+old_histories AS (
+    SELECT rule, history, sum(events) AS events, min(first_at) AS began_at FROM known GROUP BY rule, history
+),
+histories AS (SELECT rule, history, sum(events) AS events, min(first) AS first FROM seen GROUP BY rule, history)
 SELECT
-    seen.history, seen.value, seen.first, coalesce(old_histories.events, 0)::BIGINT AS old_events
+    seen.rule, seen.history, seen.value, seen.first, coalesce(old_histories.events, 0)::BIGINT AS old_events,
+    coalesce(old_histories.events, 0) < after AS is_young
 FROM seen
-JOIN histories USING (history)
-LEFT JOIN old_histories USING (history)
-ANTI JOIN old ON old.history = seen.history AND old.value = seen.value
-WHERE coalesce(old_histories.events, 0) + histories.events - seen.events >= {after}
-    AND (old_histories.events >= {after} OR seen.first > histories.first)
-    AND seen.first.at - least(histories.first.at, old_histories.began_at) >= INTERVAL {first_seen.learning_s} SECOND
-""",  # noqa: S608 - numbers and names of the plan
-        f"""
+JOIN asked USING (rule)
+JOIN histories USING (rule, history)
+LEFT JOIN old_histories USING (rule, history)
+ANTI JOIN known USING (rule, history, value)
+WHERE coalesce(old_histories.events, 0) + histories.events - seen.events >= after
+    AND (old_histories.events >= after OR seen.first > histories.first)
+    AND seen.first.at - least(histories.first.at, old_histories.began_at) >= to_seconds(learning_s)
+"""  # noqa: S608 - numbers only
+
+
+def _after(first_seen: FirstSeen) -> int:
+    return max(first_seen.after, 1)
+
+
+def firsts_sql(plan: Plan, numbers: Iterable[int]) -> str:
+    """Statement that makes the table `firsts` of values that are new, out of `news` about these rules."""
+    begun = " UNION ALL ".join(_beginnings(plan, *each) for each in _asking(plan, numbers).items())
+    return f"""
 CREATE OR REPLACE TEMP TABLE firsts AS
-WITH histories AS (
-    SELECT
-        history,
-        list_distinct(min({{'at': happened_at, 'request': request_key}}, {after * _MOST_STAGES})) AS requests
-    FROM ({every})
-    WHERE history IN (SELECT history FROM news WHERE old_events < {after})
-    GROUP BY history
-)
-SELECT history, value, news.first.at AS first_at
-FROM news LEFT JOIN histories USING (history)
-WHERE old_events >= {after} OR news.first > list_sort(requests)[{after} - old_events]
-""",  # noqa: S608 - numbers and names of the plan
-        f"""
+SELECT rule, history, value, news.first.at AS first_at
+FROM news LEFT JOIN ({begun}) AS histories USING (rule, history)
+WHERE NOT is_young OR news.first > list_sort(requests)[after - old_events]
+"""  # noqa: S608 - names made here
+
+
+def _beginnings(plan: Plan, number: int, first_seen: FirstSeen) -> str:
+    """Query for the first requests of histories that no baseline knows long enough."""
+    after = _after(first_seen)
+    young = f"SELECT history FROM news WHERE rule = {number} AND is_young"  # noqa: S608 - a number
+    return f"""
+SELECT
+    {number} AS rule, history, {after} AS after,
+    list_distinct(min({{'at': happened_at, 'request': request_key}}, {after * _MOST_STAGES})) AS requests
+FROM ({_sights(plan, number, first_seen, young)})
+GROUP BY history
+"""  # noqa: S608 - numbers and names made here
+
+
+def _sights(plan: Plan, number: int, first_seen: FirstSeen, histories: str) -> str:
+    """Query for the events that show a value: event, request_key, happened_at, history, value; a row for each value.
+
+    Args:
+        plan: the plan.
+        number: of the rule.
+        first_seen: what must be new.
+        histories: query for those that matter.
+    """
+    by, shown = _columns(first_seen)
+    return (
+        "SELECT event, request_key, happened_at,"  # noqa: S608 - names of the plan
+        f" {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value"
+        f" FROM ({matched_rows(plan, plan.rules[number], by | shown)}) WHERE {_are_there(shown)}"
+        f" AND history IN ({histories})"
+    )
+
+
+def remembered_sql(plan: Plan, numbers: Iterable[int]) -> str:
+    """Statement that fills `remembered` with what shows one of the `firsts` about these rules, for some time."""
+    shown = " UNION ALL ".join(
+        f"SELECT {number} AS rule, * FROM ({_sights(plan, number, first_seen, _NEW.format(number=number))})"  # noqa: S608
+        for number, first_seen in _asking(plan, numbers).items()
+    )
+    return f"""
 INSERT INTO remembered
-SELECT DISTINCT {number}, event, hash(history, value)
-FROM ({every}) JOIN firsts USING (history, value)
+SELECT DISTINCT rule, event, hash(history, value)
+FROM ({shown}) JOIN firsts USING (rule, history, value)
 WHERE happened_at <= first_at + INTERVAL {NEWS_S} SECOND
-""",  # noqa: S608 - numbers and names of the plan
-        f"""
+"""  # noqa: S608 - names made here
+
+
+_NEW = "SELECT history FROM firsts WHERE rule = {number}"
+
+REMEMBER_FAMILIAR = f"""
 INSERT INTO familiar
 SELECT rule, cause, any_value(event), any_value(parts), any_value(shown), sum(events)
 FROM (
     SELECT
-        {number} AS rule, hash(firsts.history, firsts.value) AS cause, seen.value, seen.event, seen.parts,
-        NULL AS shown, seen.events
-    FROM firsts JOIN seen ON seen.history = firsts.history AND seen.first.at < firsts.first_at
+        firsts.rule, hash(firsts.history, firsts.value) AS cause, seen.value, seen.event, seen.parts, NULL AS shown,
+        seen.events
+    FROM firsts JOIN seen
+        ON seen.rule = firsts.rule AND seen.history = firsts.history AND seen.first.at < firsts.first_at
     UNION ALL
-    SELECT {number}, hash(firsts.history, firsts.value), known.value, NULL, NULL, known.shown, known.events
-    FROM firsts JOIN known ON known.rule = {number} AND known.history = firsts.history
+    SELECT
+        firsts.rule, hash(firsts.history, firsts.value), known.value, NULL, NULL, known.shown, known.events
+    FROM firsts JOIN known ON known.rule = firsts.rule AND known.history = firsts.history
 )
 GROUP BY rule, cause, value
-QUALIFY row_number() OVER (PARTITION BY cause ORDER BY sum(events) DESC, value) <= {_MOST_FAMILIAR}
-""",  # noqa: S608 - numbers only
-    ]
+QUALIFY row_number() OVER (PARTITION BY rule, cause ORDER BY sum(events) DESC, value) <= {_MOST_FAMILIAR}
+"""  # noqa: S608 - constants of this module

@@ -1,93 +1,118 @@
 """Windows that slide over the time of the events: counts, figures, and rules that match in the same window.
 
-Each query gives the rows of `base_rows` that lie inside a window with enough, and says of each whether it is a moment:
-whether the window that ends with it has enough.
+All correlations that measure alike are asked together. The query gives the rows of `base_rows` that lie inside a window
+with enough, and says of each whether it is a moment: whether the window that ends with it has enough.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from kubewitness.detect.correlate.bases import base_rows
 from kubewitness.detect.rule import Comparison, CorrelationKind
 
 if TYPE_CHECKING:
-    from kubewitness.detect.plan import Plan
     from kubewitness.detect.rule import Correlation
 
 _RISING = frozenset({Comparison.GREATER, Comparison.GREATER_OR_EQUAL})
+_COUNTED = {
+    CorrelationKind.EVENTS: "request_key",
+    CorrelationKind.VALUES: "value",
+    CorrelationKind.TEMPORAL: "rule",
+}
+"""Of kinds that count: the column whose different values are as many as is counted."""
 
 
-def windows(plan: Plan, correlation: Correlation) -> str:
-    """Query for the rows inside windows of which something is counted or reckoned."""
-    window = f"INTERVAL {correlation.window_s} SECOND"
-    enough = f"{correlation.comparison} {correlation.threshold:.15g}"
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is measured in a window, and how it is compared with a correlation's threshold.
+
+    Attributes:
+        kind: what is looked for.
+        comparison: how it is compared.
+        percentile: which one.
+    """
+
+    kind: CorrelationKind
+    comparison: Comparison
+    percentile: int | None
+
+
+def measure_of(correlation: Correlation) -> Measure:
+    """What a correlation measures."""
+    return Measure(correlation.kind, correlation.comparison, correlation.percentile)
+
+
+def windows(base: str, measure: Measure) -> str:
+    """Query for the rows inside windows of which something is counted or reckoned.
+
+    Args:
+        base: `base_rows` of correlations that measure so.
+        measure: what they measure.
+    """
+    is_different = measure.kind in {CorrelationKind.VALUES, CorrelationKind.TEMPORAL}
     return f"""
-WITH base AS MATERIALIZED ({base_rows(plan, correlation)}),
-{_plausible(correlation, enough)},
-possible AS (SELECT cause FROM plausible GROUP BY cause {_possible(correlation, enough)}),
-requests AS (
-    SELECT
-        * REPLACE ({_value(correlation)} AS value),
-        row_number() OVER (PARTITION BY cause, request_key ORDER BY happened_at, event) = 1 AS is_first
-    FROM base
-    WHERE cause IN (SELECT cause FROM possible)
-),
+WITH base AS MATERIALIZED ({base}),
+{_possible(measure)},
+requests AS ({"FROM possible" if is_different else _REQUESTS.format(value=_value(measure))}),
 numbered AS (
-    SELECT *, {_is_moment(correlation)} AND coalesce({_measure(correlation)} OVER (
-        PARTITION BY cause ORDER BY happened_at RANGE BETWEEN {window} PRECEDING AND CURRENT ROW
-    ) {enough}, FALSE) AS is_moment
+    SELECT *, {"TRUE" if is_different else "is_first"} AND coalesce({_measured(measure)} OVER (
+        PARTITION BY number, cause ORDER BY happened_at
+        RANGE BETWEEN to_seconds(window_s) PRECEDING AND CURRENT ROW
+    ) {measure.comparison} threshold, FALSE) AS is_moment
     FROM requests
 )
-SELECT * EXCLUDE (is_first, is_inside)
-FROM (
+SELECT * FROM (
     SELECT *, bool_or(is_moment) OVER (
-        PARTITION BY cause ORDER BY happened_at RANGE BETWEEN CURRENT ROW AND {window} FOLLOWING
+        PARTITION BY number, cause ORDER BY happened_at
+        RANGE BETWEEN CURRENT ROW AND to_seconds(window_s) FOLLOWING
     ) AS is_inside
     FROM numbered
 )
 WHERE is_inside
-"""  # noqa: S608 - numbers and column names of the plan
+"""  # noqa: S608 - names made here
 
 
-def _plausible(correlation: Correlation, enough: str) -> str:
-    """To count rows is cheaper than to count what is different in them, and they are at least as many."""
-    is_counted = correlation.kind in {CorrelationKind.EVENTS, CorrelationKind.VALUES, CorrelationKind.TEMPORAL}
-    if correlation.comparison not in _RISING or not is_counted:
-        return "plausible AS (FROM base)"
-    many = f"SELECT cause FROM base GROUP BY cause HAVING count(*) {enough}"  # noqa: S608
-    return f"plausible AS (SELECT * FROM base WHERE cause IN ({many}))"  # noqa: S608
+_REQUESTS = """
+    SELECT * REPLACE ({value} AS value), row_number() OVER (
+        PARTITION BY number, cause, request_key ORDER BY happened_at, event
+    ) = 1 AS is_first
+    FROM possible
+"""
 
 
-def _possible(correlation: Correlation, enough: str) -> str:
-    """A cause that never has enough in all of the log has not enough in any window."""
-    if correlation.comparison not in _RISING:
-        return ""
-    match correlation.kind:
-        case CorrelationKind.EVENTS:
-            return f"HAVING count(DISTINCT request_key) {enough}"
-        case CorrelationKind.VALUES:
-            return f"HAVING count(DISTINCT value) {enough}"
-        case CorrelationKind.TEMPORAL:
-            return f"HAVING count(DISTINCT rule) {enough}"
-        case _:
-            return ""
+def _possible(measure: Measure) -> str:
+    """Rows of causes that can have enough in some window.
+
+    To count rows is cheaper than to count what is different in them, and they are at least as many. A window lies in
+    two stretches of its own length that follow each other, so that one of them has half of what the window has.
+    """
+    counted = _COUNTED.get(measure.kind)
+    if counted is None or measure.comparison not in _RISING:
+        return "possible AS (FROM base)"
+    return f"""
+plausible AS (
+    SELECT number, cause FROM base GROUP BY ALL HAVING count(*) {measure.comparison} any_value(threshold)
+),
+stretches AS (
+    SELECT number, cause, any_value(threshold) AS threshold, count(DISTINCT {counted}) AS different
+    FROM base SEMI JOIN plausible USING (number, cause)
+    GROUP BY number, cause, epoch_us(happened_at) // (window_s * 1000000)
+),
+enough AS (
+    SELECT number, cause FROM stretches GROUP BY ALL
+    HAVING least(sum(different), 2 * max(different)) {measure.comparison} any_value(threshold)
+),
+possible AS (SELECT * FROM base SEMI JOIN enough USING (number, cause))"""  # noqa: S608 - names made here
 
 
-def _value(correlation: Correlation) -> str:
+def _value(measure: Measure) -> str:
     """What a request has: not every one of its stages may show it."""
-    if correlation.kind in {CorrelationKind.EVENTS, CorrelationKind.VALUES, CorrelationKind.TEMPORAL}:
-        return "value"
-    return "max(value) OVER (PARTITION BY cause, request_key)"
+    return "value" if measure.kind in _COUNTED else "max(value) OVER (PARTITION BY number, cause, request_key)"
 
 
-def _is_moment(correlation: Correlation) -> str:
-    # Different values and rules are as many however often each is there.
-    return "TRUE" if correlation.kind in {CorrelationKind.VALUES, CorrelationKind.TEMPORAL} else "is_first"
-
-
-def _measure(correlation: Correlation) -> str:
-    match correlation.kind:
+def _measured(measure: Measure) -> str:
+    match measure.kind:
         case CorrelationKind.EVENTS:
             return "count(*) FILTER (is_first)"
         case CorrelationKind.VALUES:
@@ -99,8 +124,8 @@ def _measure(correlation: Correlation) -> str:
         case CorrelationKind.MEDIAN:
             return "median(value) FILTER (is_first)"
         case CorrelationKind.PERCENTILE:
-            return f"quantile_cont(value, {(correlation.percentile or 0) / 100:.15g}) FILTER (is_first)"
+            return f"quantile_cont(value, {(measure.percentile or 0) / 100:.15g}) FILTER (is_first)"
         case CorrelationKind.TEMPORAL | CorrelationKind.ORDERED:
             return "count(DISTINCT rule)"
         case _:
-            assert_never(correlation.kind)
+            assert_never(measure.kind)
