@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,5 +70,77 @@ def test_wrong_usage_is_said(words: tuple[str, ...], message: str) -> None:
 
 def test_an_object_that_is_not_there_says_where_to_ask_next() -> None:
     answer = run("shop/pod/nothing", ATTACK)
+    assert "kubewitness coverage" in answer.stdout
+    assert answer.returncode == 0
+
+
+def test_lines_are_what_happened_one_thing_each() -> None:
+    lines = [json.loads(line) for line in run(BINDING, ATTACK, "--format", "ndjson").stdout.splitlines()]
+    (life,) = json.loads(run(BINDING, ATTACK, "--format", "json").stdout)["lives"]
+    assert [line["what"] for line in lines].count("revision") == len(life["revisions"])
+    assert [line["what"] for line in lines].count("touch") == len(life["touches"])
+    assert (
+        lines[-1]
+        == {"object": "clusterrolebindings/aks-node-metrics", "life": 1, "uid": life["uid"], "what": "deletion"}
+        | life["deletion"]
+    )
+    assert {(line["object"], line["life"]) for line in lines} == {("clusterrolebindings/aks-node-metrics", 1)}
+
+
+def test_a_page_has_revisions_changes_and_the_end(tmp_path: Path) -> None:
+    page = tmp_path / "object.html"
+    answer = run(BINDING, ATTACK, "--format", "html", "-o", str(page))
+    assert (answer.returncode, answer.stdout) == (0, "")
+    text = page.read_text("utf-8")
+    assert "<h1>clusterrolebindings/aks-node-metrics</h1>" in text
+    assert 'id="life-1-r1"' in text
+    assert '<code class="field">roleRef</code>' in text
+    assert "deleted by system:serviceaccount:shop:ci-deployer (kubectl)" in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert "records read: " in text
+
+
+def event(number: int, verb: str, **more: object) -> str:
+    """An event of a secret; the text of it is hostile."""
+    return json.dumps(
+        {
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "auditID": f"id-{number}",
+            "stage": "ResponseComplete", "verb": verb, "requestURI": "/api/v1/namespaces/web/secrets/db",
+            "user": {"username": f"<b>user-{number}</b>"}, "responseStatus": {"code": 200},
+            "objectRef": {"resource": "secrets", "namespace": "web", "name": "db", "apiVersion": "v1"},
+            "requestReceivedTimestamp": f"2026-11-17T08:0{number}:00.000000Z",
+            "stageTimestamp": f"2026-11-17T08:0{number}:00.000001Z", **more,
+        }
+    )  # fmt: skip
+
+
+def test_on_a_page_gaps_are_striped_and_secrets_are_redacted(tmp_path: Path) -> None:
+    body = {
+        "kind": "Secret",
+        "metadata": {"name": "db", "namespace": "web", "uid": "u"},
+        "data": {"password": "aHVudGVyMg=="},
+    }
+    log = tmp_path / "audit.log"
+    log.write_text(
+        "\n".join(
+            [
+                event(1, "create", level="RequestResponse", requestObject=body, responseObject=body),
+                event(2, "update"),
+                event(3, "get"),
+            ]
+        )
+    )
+    page = run("web/secret/db", str(log), "--format", "html").stdout
+    assert re.findall(r'<a class="(\w+)" href="#life-1-r\d"', page) == ["known", "gap"]
+    assert '<article class="entry gap" data-item="gap" id="life-1-r2">' in page
+    assert "what was written is not recorded" in page
+    assert "Read 1 time: &lt;b&gt;user-3&lt;/b&gt; (1)." in page
+    assert "aHVudGVyMg" not in page
+    assert "<b>" not in page
+    assert "aHVudGVyMg" in run("web/secret/db", str(log), "--format", "html", "--reveal").stdout
+
+
+def test_the_page_of_an_object_that_is_not_there_says_where_to_ask_next() -> None:
+    answer = run("shop/pod/nothing", ATTACK, "--format", "html")
     assert "kubewitness coverage" in answer.stdout
     assert answer.returncode == 0

@@ -15,9 +15,11 @@ from kubewitness.investigate.lives import blame, state_at
 from kubewitness.investigate.rebuilding import build_lives
 from kubewitness.investigate.render.object_at import write_state
 from kubewitness.investigate.render.object_fields import life_fields
-from kubewitness.investigate.render.object_table import as_yaml, write_diffs, write_lives
+from kubewitness.investigate.render.object_page import told_life
+from kubewitness.investigate.render.object_table import write_diffs, write_lives
+from kubewitness.investigate.render.object_words import as_yaml
 from kubewitness.investigate.requests import Ending, Request
-from kubewitness.investigate.writes import Write
+from kubewitness.investigate.writes import Rebuilder, Write
 
 NOON = datetime(2026, 11, 17, 12)  # noqa: DTZ001 - times of events are naive and UTC
 SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "a", "web", "1"])
@@ -75,6 +77,9 @@ def test_nothing_that_stands_in_bodies_breaks_a_story(several: list[Write], with
     asked = {life.deletion.request.key for life in lives if life.deletion and life.deletion.request}
     assert {*told, *touched, *asked} <= {write.request.key for write in several}
     out = io.StringIO()
+    assert all(
+        told_life(number, life, lambda value: value)["items"] is not None for number, life in enumerate(lives, 1)
+    )
     write_lives(lives, lambda value: value, out, with_status=True, with_blame=True)
     write_diffs(lives, lambda value: value, out)
     write_state(lives, NOON + timedelta(seconds=4), lambda value: value, out, name="web")
@@ -98,3 +103,13 @@ def test_yaml_shows_lines_as_lines_and_what_hides_as_an_escape() -> None:
     assert "  a: |\n    one\n    two\n" in text
     assert "\u202e" not in text
     assert yaml.safe_load(text)["data"] == {"a": "one\ntwo\n", "b": "x\u202ey"}
+
+
+def test_a_write_of_status_takes_nothing_else_away() -> None:
+    before = {"metadata": {"name": "web", "labels": {"a": "b"}}, "spec": {"replicas": 2}, "status": {"ready": 0}}
+    answer = {"metadata": {"name": "web"}, "status": {"ready": 1}}
+    details = {"resource": "pods", "name": "web", "verb": "update", "subresource": "status"}
+    request = Request(1, NOON, NOON, 0.0, Ending.ENDED, details=details | {"code": 200})
+    assert Rebuilder().effect(Write(request, None, answer), before).state == {**before, "status": {"ready": 1}}
+    whole = {**before, "spec": {"replicas": 3}}
+    assert Rebuilder().effect(Write(request, None, whole), before).state == whole

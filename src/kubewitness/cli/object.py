@@ -26,6 +26,8 @@ class ObjectFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    NDJSON = "ndjson"
+    HTML = "html"
 
 
 def object_command(
@@ -55,10 +57,16 @@ def object_command(
     warn_of(story.ledger)
     if when is not None:
         write(output, lambda out: _write_at(story, when, out))
-    elif format is ObjectFormat.JSON:
-        write(output, lambda out: _write_json(story, out))
-    else:
-        write(output, lambda out: _write_text(story, out, diff=diff, with_status=status, with_blame=blame))
+        return
+    match format:
+        case ObjectFormat.JSON:
+            write(output, lambda out: _write_json(story, out))
+        case ObjectFormat.NDJSON:
+            write(output, lambda out: _write_lines(story, out))
+        case ObjectFormat.HTML:
+            write(output, lambda out: _write_page(story, out))
+        case ObjectFormat.TABLE:
+            write(output, lambda out: _write_text(story, out, diff=diff, with_status=status, with_blame=blame))
 
 
 def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: bool, with_blame: bool) -> None:
@@ -67,15 +75,39 @@ def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: boo
     if diff:
         write_diffs(story.lives, story.show, out)
         return
-    lives = f"{len(story.lives)} {'life' if len(story.lives) == 1 else 'lives'}"
-    events = story.ledger.events + story.ledger.partial
-    out.write(f"{story.name}: {lives}, {story.requests:,} requests; {events:,} events looked at\n")
+    out.write(f"{story.name}: {_summary(story)}\n")
     out.writelines(f"note: {remark}\n" for remark in story.remarks)
     if not story.lives:
         out.write("what this log could not have shown: kubewitness coverage PATH\n")
         return
     out.write("\n")
     write_lives(story.lives, story.show, out, with_status=with_status, with_blame=with_blame)
+
+
+def _summary(story: ObjectStory) -> str:
+    lives = f"{len(story.lives)} {'life' if len(story.lives) == 1 else 'lives'}"
+    events = story.ledger.events + story.ledger.partial
+    return f"{lives}, {story.requests:,} requests; {events:,} events looked at"
+
+
+def _write_page(story: ObjectStory, out: TextIO) -> None:
+    from kubewitness.investigate.render.object_page import to_page  # noqa: PLC0415
+
+    text = to_page(
+        str(story.name),
+        story.lives,
+        story.show,
+        summary=_summary(story),
+        remarks=story.remarks,
+        ledger=story.ledger,
+    )
+    out.write(f"{text}\n")
+
+
+def _write_lines(story: ObjectStory, out: TextIO) -> None:
+    from kubewitness.investigate.render.object_fields import line_fields  # noqa: PLC0415
+
+    out.writelines(json.dumps(fields) + "\n" for fields in line_fields(str(story.name), story.lives, story.show))
 
 
 def _write_json(story: ObjectStory, out: TextIO) -> None:

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_UNUSABLE
 from kubewitness.cli.logs import demand_paths
-from kubewitness.model.errors import UsageError
 
 
 def apply(
@@ -50,16 +49,8 @@ def apply(
 
 
 def _key(path: Path) -> bytes:
+    from kubewitness.app.keys import read_key  # noqa: PLC0415
     from kubewitness.policy.secrets import LEAST_KEY_BYTES  # noqa: PLC0415
 
-    try:
-        key = path.read_bytes().rstrip(b"\r\n")
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    if len(key) < LEAST_KEY_BYTES:
-        raise UsageError(
-            f"a key of less than {LEAST_KEY_BYTES} bytes can be guessed",
-            where=str(path),
-            hint="make one: head -c 32 /dev/urandom > key.bin",
-        )
-    return key
+    hint = "make one: head -c 32 /dev/urandom > key.bin"
+    return read_key(path, least=LEAST_KEY_BYTES, hint=hint).rstrip(b"\r\n")

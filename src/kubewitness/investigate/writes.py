@@ -183,6 +183,9 @@ class Rebuilder:
             return self._rebuilt(write, state)
         if write.verb == "patch" and write.patch_kind is PatchKind.APPLY:
             self._manifests[_applier(write)] = write.body
+        part = _PARTS.get(write.subresource or "")
+        if part and state is not None and not state.keys() - {part} <= answered.keys():
+            answered = _of_a_part(state, answered, part)
         return Effect(answered, Evidence.RESPONSE)
 
     def _rebuilt(self, write: Write, state: State | None) -> Effect:
@@ -253,6 +256,13 @@ def _has_lists(body: Any) -> bool:
 def _with_part(state: State, after: State, part: str) -> State:
     kept = {key: value for key, value in state.items() if key != part}
     return {**kept, part: after[part]} if part in after else kept
+
+
+def _of_a_part(state: State, answered: State, part: str) -> State:
+    """The object after a write of a part, whose answer has not all of it: such a write takes nothing else away."""
+    before = state.get("metadata")
+    kept = {key: value for key, value in before.items() if key != "resourceVersion"} if isinstance(before, dict) else {}
+    return {**_with_part(state, answered, part), "metadata": {**kept, **answered["metadata"]}}
 
 
 def _put(write: Write, state: State | None) -> Effect:

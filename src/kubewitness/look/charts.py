@@ -7,10 +7,12 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from altair import Axis
+
+_LETTER_WIDTH = 6.6  # of 11 pixels in height
 
 
 def time_axis(times: Sequence[datetime], **more: Any) -> Axis:
@@ -28,6 +30,11 @@ def time_axis(times: Sequence[datetime], **more: Any) -> Axis:
     axis = alt.Axis(labelOverlap=True, tickCount=10, **more)
     axis.labelExpr = short if is_short else "utcFormat(datum.value, '%Y-%m-%d')"
     return axis
+
+
+def room_for(names: Iterable[str]) -> float:
+    """Width of an axis for names: the letters of a browser may be wider than those that a drawing is measured with."""
+    return max(map(len, names), default=0) * _LETTER_WIDTH
 
 
 def svg_of(chart: Any, *, line: str = "var(--line)", grid: str | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
+from rich.text import Text
 
 from kubewitness.model.alert import Severity
 
@@ -30,3 +31,22 @@ def open_console(out: TextIO | None = None) -> Console:
     console = Console(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
+
+
+def print_hanging(console: Console, lead: Text, text: Text, *, indent: int) -> None:
+    """Print a text behind a lead, its further lines under its first; a lead that is too long has a line of its own.
+
+    Args:
+        console: where to.
+        lead: what stands before the text.
+        text: what is folded.
+        indent: column in which the text begins.
+    """
+    if lead.cell_len > indent or (lead.cell_len == indent and not lead.plain.endswith(" ")):
+        console.print(lead, no_wrap=True, overflow="ignore", crop=False)
+        lead = Text("")
+    for line in text.wrap(console, max(console.width - indent, 20), overflow="fold"):
+        line.rstrip()
+        before = lead + Text(" " * (indent - lead.cell_len))
+        console.print(before + line, no_wrap=True, overflow="ignore", crop=False)
+        lead = Text("")

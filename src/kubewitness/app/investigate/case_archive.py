@@ -36,6 +36,7 @@ from kubewitness.app.investigate.case_folder import (
     record_name,
 )
 from kubewitness.app.investigate.records import records_at
+from kubewitness.app.keys import read_key
 from kubewitness.model.errors import KubewitnessError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ PAGE = "case.html"
 NAMESPACE = "kubewitness-case"
 _README = "README.txt"
 _LEAST_KEY_BYTES = 32
+_KEY_HINT = "ssh-keygen -t ed25519 -f case-key, or 32 random bytes: head -c 32 /dev/urandom > case-key"
 _MOST_BYTES = 2 << 30
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _OPENSSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -117,7 +119,7 @@ def write_archive(folder: Path, output: Path, page: str, key: Path | None = None
 def _sign(manifest: bytes, key: Path | None) -> tuple[Signed, dict[str, bytes]]:
     if key is None:
         return Signed.NO, {}
-    text = _key(key)
+    text = read_key(key, least=_LEAST_KEY_BYTES, hint=_KEY_HINT)
     if not text.startswith(_OPENSSH_KEY):
         return Signed.HMAC, {HMAC: hmac.digest(text, manifest, "sha256").hex().encode() + b"\n"}
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as place:
@@ -125,20 +127,6 @@ def _sign(manifest: bytes, key: Path | None) -> tuple[Signed, dict[str, bytes]]:
         path.write_bytes(manifest)
         _ssh_keygen("-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(path))
         return Signed.SSH, {SIGNATURE: path.with_name(SIGNATURE).read_bytes()}
-
-
-def _key(path: Path) -> bytes:
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    if len(text) < _LEAST_KEY_BYTES:
-        raise UsageError(
-            f"is too short for a key: {len(text)} bytes",
-            where=str(path),
-            hint="ssh-keygen -t ed25519 -f case-key, or 32 random bytes: head -c 32 /dev/urandom > case-key",
-        )
-    return text
 
 
 def _ssh_keygen(*arguments: str, text: bytes | None = None) -> str:
@@ -288,7 +276,10 @@ def _check_signature(members: Mapping[str, bytes], found: Verified, key: Path | 
         found.signed = Signed.HMAC
         if key is None:
             found.problems.append("it is sealed by HMAC: give the key to check it (--key FILE)")
-        elif not hmac.compare_digest(hmac.digest(_key(key), manifest, "sha256").hex().encode(), members[HMAC].strip()):
+        elif not hmac.compare_digest(
+            hmac.digest(read_key(key, least=_LEAST_KEY_BYTES, hint=_KEY_HINT), manifest, "sha256").hex().encode(),
+            members[HMAC].strip(),
+        ):
             found.problems.append("the seal is not of this manifest and key")
     elif SIGNATURE in members:
         found.signed = Signed.SSH

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kubewitness.investigate.case import Kind, by_tactic
-from kubewitness.look.charts import svg_of, time_axis
+from kubewitness.look.charts import room_for, svg_of, time_axis
 from kubewitness.words.plain import rfc3339
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def draw(case: Case) -> str | None:
     times = [datetime.fromisoformat(str(row[name])) for row in rows for name in ("at", "until")]
     base = alt.Chart(alt.InlineData(values=rows), width=880, height=_LANE * len(lanes)).encode(
         x=alt.X("at:T", title=None, scale=alt.Scale(type="utc", padding=8), axis=time_axis(times)),
-        y=alt.Y("lane:N", title=None, sort=lanes),
+        y=alt.Y("lane:N", title=None, sort=lanes, axis=alt.Axis(minExtent=room_for(lanes))),
         color=alt.Color("what:N", legend=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))),
     )
     chart = alt.layer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TextIO
 
 from kubewitness.investigate.lives import state_at
-from kubewitness.investigate.render.object_table import as_yaml
+from kubewitness.investigate.render.object_words import as_yaml
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from kubewitness.investigate.lives import blame
 from kubewitness.words.plain import Fields, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kubewitness.investigate.actions import Action
     from kubewitness.investigate.deletions import Deletion
@@ -41,6 +41,18 @@ def life_fields(life: Life, show: Show) -> Fields:
             if not is_noise(each.path)
         ],
     }
+
+
+def line_fields(name: str, lives: Sequence[Life], show: Show) -> Iterator[Fields]:
+    """What happened to an object, one thing each: `what` is revision, touch or deletion; the lives by their numbers."""
+    for number, life in enumerate(lives, 1):
+        head = {"object": name, "life": number, "uid": life.uid}
+        whole = life_fields(life, show)
+        found = [{**head, "what": "revision", **each} for each in whole["revisions"]]
+        found += [{**head, "what": "touch", **each} for each in whole["touches"]]
+        yield from sorted(found, key=lambda each: (each["at"] is not None, each["at"] or ""))
+        if whole["deletion"]:
+            yield {**head, "what": "deletion", **whole["deletion"]}
 
 
 def reads_of(life: Life) -> list[Request]:

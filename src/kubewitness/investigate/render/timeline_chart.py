@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kubewitness.investigate.actions import Action
 from kubewitness.investigate.kinds import ENTRIES, NOISE
-from kubewitness.look.charts import svg_of
+from kubewitness.look.charts import room_for, svg_of
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import shorten
 from kubewitness.words.plain import rfc3339
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _MOST_LANES = 24
 _MOST_MARKS = 3_000
-_LONGEST_NAME = 44
+_LONGEST_NAME = 30
+_LONGEST_PROGRAM = 16
 _COLOURS = {"read": "#8e98a9", "change": "#1f6ba3", "entry": "#7b4fa3", "refused": "#c4400c", "alert": "#b0123a"}
 _SHAPES = {"read": "circle", "change": "square", "entry": "diamond", "refused": "cross", "alert": "triangle-down"}
 
@@ -42,11 +43,16 @@ def _lanes(timeline: Timeline) -> dict[int, str]:
     kept = sorted(list(dict.fromkeys(chosen))[:_MOST_LANES], key=lambda session: session.number)
     return {
         session.number: visible(
-            f"{session.number} {shorten(session.actor or session.username or '-', _LONGEST_NAME)}"
-            f" {session.program or ''} {session.source_ip or ''}".strip()
+            f"{session.number} {shorten(_short(session.actor or session.username or '-'), _LONGEST_NAME)}"
+            f" {shorten(session.program or '', _LONGEST_PROGRAM)} {session.source_ip or ''}".strip()
         )
         for session in kept
     }
+
+
+def _short(name: str) -> str:
+    """A service account as people write it: the axis has little room."""
+    return name.removeprefix("system:serviceaccount:").replace(":", "/", 1) if name.startswith("system:serv") else name
 
 
 def _what(entry: Entry) -> str | None:
@@ -78,7 +84,7 @@ def draw(timeline: Timeline) -> str | None:
             scale=alt.Scale(type="utc", nice=False, padding=10),
             axis=alt.Axis(labelOverlap=True, grid=True, tickCount=8, format="%H:%M:%S"),
         ),
-        y=alt.Y("lane:N", title=None, sort=used, axis=alt.Axis(labelLimit=330, grid=True)),
+        y=alt.Y("lane:N", title=None, sort=used, axis=alt.Axis(labelLimit=420, minExtent=room_for(used), grid=True)),
         color=alt.Color(
             "what:N",
             title=None,

@@ -1,7 +1,6 @@
 """A timeline as one page that loads nothing: a chart, and each session with what it did.
 
-Text from the log is escaped by the template and made visible before; the page's content security policy allows no
-script.
+Text from the log is escaped by the template and made visible before.
 """
 
 from __future__ import annotations
@@ -13,33 +12,41 @@ from markupsafe import Markup
 from kubewitness.investigate.actions import Action
 from kubewitness.investigate.kinds import ENTRIES
 from kubewitness.investigate.phrases import duration
+from kubewitness.investigate.render.pages import page
 from kubewitness.investigate.render.timeline_chart import draw
 from kubewitness.investigate.render.timeline_table import session_headline
-from kubewitness.look.pages import POLICY, page_environment
 
 if TYPE_CHECKING:
     from kubewitness.investigate.timeline import Entry, Timeline
 
 _MOST_ENTRIES = 5_000
 _MOST_REQUESTS = 50
+_KINDS = {"alert": "alerts", "change": "changes", "entry": "got in", "failed": "failed", "read": "reads"}
 
 
 def write_page(timeline: Timeline, out: TextIO) -> None:
     """Write the timeline as one HTML page; of very many entries the first 5,000, which is said."""
-    environment = page_environment("kubewitness.investigate.render", headline=session_headline, length=_length)
     chart = draw(timeline)
     shown = timeline.entries[:_MOST_ENTRIES]
-    stream = environment.get_template("timeline.html.jinja").stream(
-        policy=Markup(POLICY),  # noqa: S704 - our own
+    entries = [(entry, isinstance(entry.what, Action), _kind(entry), _tone(entry)) for entry in shown]
+    present = {kind for _, _, kind, _ in entries}
+    text = page(
+        "timeline",
         timeline=timeline,
         chart=Markup(chart) if chart else None,  # noqa: S704 - drawn by us; the drawing escapes its texts
-        entries=[(entry, isinstance(entry.what, Action), _tone(entry)) for entry in shown],
+        entries=entries,
+        kinds=[(kind, label) for kind, label in _KINDS.items() if kind in present],
         sessions={session.number: session for session in timeline.sessions},
         left_out=len(timeline.entries) - len(shown),
         most_requests=_MOST_REQUESTS,
+        headline=session_headline,
+        length=_length,
     )
-    out.writelines(stream)
-    out.write("\n")
+    out.write(f"{text}\n")
+
+
+def _kind(entry: Entry) -> str:
+    return _tone(entry) if isinstance(entry.what, Action) else "alert"
 
 
 def _tone(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from kubewitness.investigate.kinds import ENTRIES
 from kubewitness.investigate.phrases import duration
-from kubewitness.look.console import SEVERITY_STYLES, open_console
+from kubewitness.look.console import SEVERITY_STYLES, open_console, print_hanging
 from kubewitness.model.alert import Alert, Severity
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import counted, shorten
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _LEAD = 22
 _LONGEST = 600
+
+_print_hanging = partial(print_hanging, indent=_LEAD)
 
 
 def write_table(timeline: Timeline, out: TextIO, *, unfold: bool = False, most: int = 200) -> None:
@@ -160,16 +163,6 @@ def _print_request(console: Console, request: Request) -> None:
     what = f"{details.get('verb', '')} {details.get('request_uri', '')} -> {code}{length}  ({origins})"
     at = f"{request.began_at:%H:%M:%S.%f}"[:-3] if request.began_at else ""
     _print_hanging(console, Text(f"{at:>{_LEAD - 2}}  ", style="dim"), Text(visible(what), style="dim"))
-
-
-def _print_hanging(console: Console, lead: Text, text: Text) -> None:
-    """A line whose further lines stand under its text."""
-    lines = text.wrap(console, max(console.width - _LEAD, 20), overflow="fold")
-    for index, line in enumerate(lines):
-        line.rstrip()
-        before = lead if index == 0 else Text("")
-        before = before + Text(" " * max(_LEAD - before.cell_len, 0))
-        console.print(before + line, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _time(at: datetime | None) -> str:
