@@ -29,6 +29,8 @@ _WRITER = "kubewitness"
 _DETAILS = "kubewitness"
 _UNCOMMITTED_HOURS = 24
 _FOREVER = "interval 36500 days"
+# How Delta says it; the second is said when two made the store at the same time.
+_CONFLICTS = ("oncurrent", "changed since last commit")
 _CONFIGURATION = {
     _FORMAT_KEY: str(FORMAT),
     # The log says what was taken from where: it is kept.
@@ -204,7 +206,7 @@ class Lake:
                     post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
                 )
             except CommitFailedError as error:
-                if "oncurrent" not in str(error):
+                if not any(words in str(error) for words in _CONFLICTS):
                     raise
                 raise ConflictError("somebody else wrote to the store at the same time", where=self.location) from error
         self.refresh()

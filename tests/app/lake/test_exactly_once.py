@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from deltalake import DeltaTable
 
 from kubewitness.app.lake import ingest as ingesting
 from kubewitness.app.lake.ingest import ingest
@@ -180,6 +181,28 @@ def test_who_commits_on_what_is_no_longer_so_is_refused(logs: Path, store: Path)
         second.commit(Change())
     second.refresh()
     second.commit(Change())
+
+
+def test_an_ingest_goes_on_when_the_store_was_made_a_second_time(
+    logs: Path, store: Path, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that make it at once, the later one may write the same metadata again."""
+    commit = Lake.commit
+    refused: list[ConflictError] = []
+
+    def late(self: Lake, change: Change) -> None:
+        if not refused:
+            DeltaTable(str(store)).alter.set_table_properties({"delta.checkpointInterval": "50"})
+        try:
+            commit(self, change)
+        except ConflictError as error:
+            refused.append(error)
+            raise
+
+    monkeypatch.setattr(Lake, "commit", late)
+    ingest([str(logs)], str(store))
+    assert len(refused) == 1
+    assert ids(store) == each_once()
 
 
 def test_what_cannot_be_written_leaves_nothing(
