@@ -138,6 +138,7 @@ class _Scan:
         self._options = options
         self._folder = folder
         self._redactor = Redactor(reveal=options.reveal)
+        self._lowered = 0
 
     def run(self, paths: Sequence[str], began: float) -> Report:
         judged = self._judge(paths)
@@ -161,7 +162,7 @@ class _Scan:
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
-            remarks=tuple(_remarks(reading, ledger, judged.unjudged)),
+            remarks=tuple(_remarks(reading, ledger, judged.unjudged, self._lowered)),
             duration_s=time.perf_counter() - began,
             platforms=platforms_of(clusters, self._options.platform),
             exceptions=exception_uses(
@@ -181,9 +182,9 @@ class _Scan:
             return judge(self._engine, self._plan, paths, self._folder, cluster=options.cluster)
         from kubewitness.app.lake.opening import open_snapshot  # noqa: PLC0415 - it takes long to import
 
-        return self._judge_stored(
-            open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
-        )
+        snapshot = open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
+        self._lowered = snapshot.count_lowered(self._engine)
+        return self._judge_stored(snapshot)
 
     def _judge_stored(self, snapshot: Snapshot) -> Judged:
         from kubewitness.app.lake.judging import judge_store  # noqa: PLC0415 - only stores need it
@@ -289,7 +290,12 @@ class _Scan:
         return ledger, first_at, last_at
 
 
-def _remarks(reading: Reading, ledger: Ledger, unjudged: int) -> Iterator[str]:
+def _remarks(reading: Reading, ledger: Ledger, unjudged: int, lowered: int) -> Iterator[str]:
+    if lowered:
+        yield (
+            f"{lowered:,} events are not as they were taken: a policy has lowered them since (kubewitness store info),"
+            " and rules do not see what it took away"
+        )
     if unjudged:
         yield f"{unjudged} events could not be read a second time, so most rules did not see them"
     if reading.left_out:

@@ -21,7 +21,9 @@ from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.lake.retaining import Keeping, KeptPolicy, Retained, retain
 from kubewitness.app.lake.upkeep import compact
 from kubewitness.app.lake.verify import trace_events, verify_store
+from kubewitness.app.plans import plan_rules
 from kubewitness.app.policies.apply import apply_policy
+from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.model.event import API, FACTS
 from kubewitness.store.lake import Lake
 from kubewitness.store.table import LISTED
@@ -268,3 +270,15 @@ def test_an_ingest_at_the_same_time_loses_nothing(
     assert retain(str(store), OLD, written(tmp_path, POLICIES["metadata of all"]), today=LATER).lowered == 4
     assert ids(store) == {f"id-{number}": 1 for number in range(8)}
     assert len(Lake.open(str(store)).files()) == 2
+
+
+def test_a_scan_says_that_records_were_lowered_and_does_not_see_what_went(store: Path, tmp_path: Path) -> None:
+    ingest([str(EXAMPLE)], str(store))
+    options = ScanOptions(store=str(store))
+    before = scan([], plan_rules(), options)
+    done = retain(str(store), OLD, written(tmp_path, POLICIES["metadata of all"]), today=LATER)
+    after = scan([], plan_rules(), options)
+    assert any(remark.startswith(f"{done.lowered:,} events are not as they were taken") for remark in after.remarks)
+    assert not any("not as they were taken" in remark for remark in before.remarks)
+    assert after.ledger.events == before.ledger.events
+    assert {alert.rule_id for alert in after.alerts} < {alert.rule_id for alert in before.alerts}

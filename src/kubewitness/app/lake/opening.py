@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from kubewitness.query.engine import Engine
     from kubewitness.query.reading import ReadingQuery
     from kubewitness.store.files import DataFile
     from kubewitness.store.places import Place
@@ -56,6 +57,12 @@ class Snapshot:
     def folders(self) -> tuple[str, ...]:
         """Folders that the engine reads from."""
         return tuple({str(Path(path).parent) for path in self.place.paths(each.path for each in self.files).values()})
+
+    def count_lowered(self, engine: Engine) -> int:
+        """How many events in these files a policy has lowered since they were taken; the engine has the macros."""
+        query = self.query("SELECT count(*) FROM events WHERE lowered_by IS NOT NULL")
+        ((count,),) = engine.run(query.sql, query.parameters)
+        return int(count)
 
     def query(self, select: str, *, above: Sequence[tuple[str, str]] = ()) -> ReadingQuery:
         """The query `select` over `events`: the events table, and the columns that a store has beside it.
