@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kubewitness.cli.application import app
+from kubewitness.cli.scan import Platform
+
 COMMAND = str(Path(sys.executable).with_name("kubewitness"))
 ATTACK = str(Path(__file__).parents[2] / "examples" / "aks-attack")
 ASKING = {
@@ -94,6 +97,7 @@ def test_a_filter_is_told_from_a_path_by_one_rule(command: str, words: tuple[str
         (("facets", "foo", "audit.log"), "`foo` is no file, and may be a filter", "--filter foo"),
         (("timeline", "foo", "audit.log"), "`foo` is no file, and may be a filter", "./foo"),
         (("timeline", "verb:get"), "no logs named", "audit.log"),
+        (("timeline", "audit.log", "--most", "-3"), "--most is a number", "0 or more"),
         (("hunt", "audit.log"), "`audit.log` is a file", "'' is every event"),
         (("hunt",), "nothing to look for", "kubewitness hunt list"),
         (("hunt", "--sql", "SELECT 1", "audit.log", "--set", "a=1"), "takes no", "kubewitness hunt --sql"),
@@ -122,6 +126,18 @@ def test_a_mistake_is_told_with_where_and_what_to_do(
     assert "Traceback" not in answer.stderr
     assert says in answer.stderr
     assert hint in answer.stderr
+
+
+def test_what_has_no_event_at_all_is_ingested_as_nothing(folder: Path, tmp_path: Path) -> None:
+    answer = run("ingest", "junk.log", "--store", str(tmp_path / "lake"), "--format", "json", folder=folder)
+    ledger = json.loads(answer.stdout)["ledger"]
+    assert (answer.returncode, ledger["read"], ledger["rejected"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("platform", [each.value for each in Platform])
+def test_a_platform_is_called_as_the_pages_call_it(platform: str) -> None:
+    _, bound, _ = app.parse_args(["scan", "a.log", "--platform", platform], exit_on_error=False, print_error=False)
+    assert bound.arguments["platform"] == platform
 
 
 def test_hunt_takes_a_query_as_sql_does() -> None:

@@ -70,7 +70,11 @@ def scan(
         Path | None, Parameter(help="File of what is known of actors, as baseline learn writes it.")
     ] = None,
     platform: Annotated[
-        Platform, Parameter(help="Platform of the clusters, for what is harmless there; auto finds out.")
+        Platform,
+        Parameter(
+            name_transform=str.lower,  # else K3S were k3-s
+            help="Platform of the clusters, for what is harmless there; auto finds out.",
+        ),
     ] = Platform.AUTO,
     min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.INFORMATIONAL,
     which: LogOptions = LogOptions(),  # noqa: B008 - it cannot be changed

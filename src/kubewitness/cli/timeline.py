@@ -65,6 +65,8 @@ def timeline(
     from kubewitness.app.investigate.timeline import timeline as run  # noqa: PLC0415
 
     text, paths = split_filter(paths, filter, has_store=options.store is not None)
+    if most < 0:
+        raise UsageError("--most is a number of entries", hint="write 0 or more")
     if idle <= 0:
         raise UsageError("a session needs an idle gap above 0 minutes", hint="--idle 15")
     question = Question(

@@ -89,6 +89,8 @@ def note_remainders(landing: Landing) -> None:
     """Fill the table `notes` with what the records of a landing say beyond their columns."""
     engine, reading = landing.engine, landing.reading
     engine.run(_CREATE_LENGTHS)
+    if not reading.spans:
+        return  # every record was rejected
     ends = [span.first_row for span in reading.spans[1:]]
     ((last,),) = engine.run("SELECT coalesce(max(rowid) + 1, 0) FROM staged")
     for span, end in zip(reading.spans, [*ends, last], strict=True):
