@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
+from kubewitness.app.lake.kinds import condition_of
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.places import LINE, store_places
 from kubewitness.app.reading import Target, read_sources
@@ -125,6 +126,7 @@ class Events:
         has_ends: whether ends of requests are recorded in these logs, and not only here and there.
         evidence: reads events of files again; None of a store.
         folders: that the engine reads from while it is asked: of a store of which no copy was made.
+        snapshot: of the store, when they are of one.
     """
 
     engine: Engine
@@ -135,6 +137,7 @@ class Events:
     has_ends: bool = True
     evidence: Evidence | None = field(default=None, repr=False)
     folders: tuple[str, ...] = ()
+    snapshot: Snapshot | None = field(default=None, repr=False)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query over `events`, by column name.
@@ -157,17 +160,29 @@ class Events:
             `row`, `source`, `line` and those of the columns that have a value.
         """
         own = ("row", "source", "line", "happened_at")
-        listed = own if self.evidence else dict.fromkeys((*own, *columns))
-        names = ", ".join(f'"{name}"' for name in listed)
-        table = "events" if self.evidence else STORED_EVENTS
-        found = self.rows(
-            f'SELECT {names} FROM {table} ORDER BY happened_at, "row" LIMIT $most',  # noqa: S608 - names of columns
-            {"most": most},
-        )
+        if self.snapshot:
+            found = self._earliest_stored(self.snapshot, list(dict.fromkeys((*own, *columns))), most)
+        else:
+            names = ", ".join(f'"{name}"' for name in own)
+            found = self.rows(
+                f'SELECT {names} FROM events ORDER BY happened_at, "row" LIMIT $most',  # noqa: S608 - names of columns
+                {"most": most},
+            )
         if self.evidence:
             known = self.evidence.events([event["row"] for event in found], columns)
             found = [event | known.get(event["row"], {}) for event in found]
         return [{name: value for name, value in event.items() if value is not None} for event in found]
+
+    def _earliest_stored(self, snapshot: Snapshot, columns: Sequence[str], most: int) -> list[dict[str, Any]]:
+        names = ", ".join(f'"{name}"' for name in columns)
+        if not snapshot.has_facts:
+            sql = f'SELECT {names} FROM {STORED_EVENTS} ORDER BY happened_at, "row" LIMIT $most'  # noqa: S608 - same
+            return self.rows(sql, {"most": most})
+        # Which they are is told by two columns; all others are read of these few alone.
+        sql = f'SELECT "row" FROM {STORED_EVENTS} ORDER BY happened_at, "row" LIMIT $most'  # noqa: S608 - a constant
+        rows = [row for (row,) in self.engine.run(sql, {"most": most})]
+        query = snapshot.query(f'SELECT {names} FROM events ORDER BY happened_at, "row"', rows=rows)  # noqa: S608 - names of columns
+        return self.rows(query.sql, query.parameters)
 
     def seal(self) -> None:
         """From here on, let the engine reach nothing but these events: what others wrote may run."""
@@ -294,7 +309,7 @@ def _read_store(
     engine.run("SET parquet_metadata_cache = true")
     row = '"row"' if snapshot.has_facts else "row_number() OVER ()"
     everything = ", ".join(f'"{column.name}"' for column in COLUMNS)
-    holds = lower(condition).sql("duckdb")
+    holds = condition_of(engine, snapshot, condition)
     stored = snapshot.query(f'SELECT {row} AS "row", {everything} FROM events WHERE {holds}')  # noqa: S608 - of predicates
     engine.run(f"CREATE VIEW {STORED_EVENTS} AS {written_out(stored)}")
     listed = "".join(f', "{name}"' for name in columns)
@@ -310,10 +325,10 @@ def _of_store(engine: Engine, snapshot: Snapshot, *, is_counted: bool) -> Events
         totals = snapshot.query(_STORED_TOTALS)
         ((events, partial, first_at, last_at, has_ends),) = engine.run(totals.sql, totals.parameters)
         ledger = Ledger.of(events=events, partial=partial)
-        return Events(engine, ledger, (), first_at, last_at, has_ends, None, snapshot.folders)
+        return Events(engine, ledger, (), first_at, last_at, has_ends, None, snapshot.folders, snapshot)
     looked_at = snapshot.events if snapshot.selected_of is None else snapshot.selected_of
     ledger = Ledger.of(events=looked_at)
-    return Events(engine, ledger, (), *period_of(snapshot.files), folders=snapshot.folders)
+    return Events(engine, ledger, (), *period_of(snapshot.files), folders=snapshot.folders, snapshot=snapshot)
 
 
 def _select(columns: list[str], derived: Collection[Derived]) -> str:

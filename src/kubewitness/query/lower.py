@@ -81,7 +81,7 @@ def lower(predicate: Gathered, shared: Mapping[Gathered, str] | None = None) -> 
         case And(items):
             return _joined(exp.And, [lower(item, shared) for item in sorted(items, key=_order)], exp.true())
         case Or(items):
-            return _joined(exp.Or, [lower(item, shared) for item in sorted(_gathered(items), key=_cost)], exp.false())
+            return _joined(exp.Or, [lower(item, shared) for item in sorted(_gathered(items), key=cost)], exp.false())
         case Not(item):
             return exp.Not(this=exp.Coalesce(this=lower(item, shared), expressions=[exp.false()]))
         case OneOf(field, values):
@@ -176,13 +176,13 @@ def _gathered(items: Sequence[Predicate]) -> list[Gathered]:
     return [*(OneOf(field, tuple(dict.fromkeys(several))) for field, several in values.items()), *rest]
 
 
-def _cost(predicate: Gathered) -> int:
+def cost(predicate: Gathered) -> int:
     """About how dear a test is, so that the cheap ones come first: comparing, folding, patterns, bodies."""
     match predicate:
         case And(items) | Or(items):
-            return max((_cost(item) for item in items), default=0)
+            return max((cost(item) for item in items), default=0)
         case Not(item):
-            return _cost(item)
+            return cost(item)
         case Keyword():
             return 9
         case Text(field, Operator.REGEX | Operator.LIKE, _, _) | AnyOf(field) | InNetwork(field, _):
@@ -199,7 +199,7 @@ def _cost(predicate: Gathered) -> int:
 
 def _order(predicate: Predicate) -> tuple[bool, int]:
     """In an And: what is looked for before what is excepted (few events pass the first), cheap before dear."""
-    return isinstance(predicate, Not), _cost(predicate)
+    return isinstance(predicate, Not), cost(predicate)
 
 
 def _joined(kind: type[exp.Connector], items: Sequence[exp.Expr], empty: exp.Expr) -> exp.Expr:
@@ -264,15 +264,27 @@ def _compare(left: exp.Expr, operator: Operator, right: exp.Expr) -> exp.Expr:
         case Operator.ENDS_WITH:
             return exp.EndsWith(this=left, expression=right)
         case Operator.LIKE:
-            return exp.RegexpLike(this=left, expression=_literal(_like_to_regex(right.name)))
+            return _like(left, right.name)
         case Operator.REGEX:
             return exp.RegexpLike(this=left, expression=right)
         case _:
             assert_never(operator)
 
 
-def _like_to_regex(pattern: str) -> str:
-    return rf"(?s)^{_regex_of(_parts(pattern))}\z"
+def _like(left: exp.Expr, pattern: str) -> exp.Expr:
+    """A pattern as the plain test that it amounts to: a regular expression is dear."""
+    parts = [part for part in _parts(pattern) if part]
+    begins, ends = parts[:1] == ["*"], parts[-1:] == ["*"]
+    inner = parts[begins : len(parts) - ends]
+    if any(part in _WILD for part in inner):
+        return exp.RegexpLike(this=left, expression=_literal(rf"(?s)^{_regex_of(parts)}\z"))
+    operators = {
+        (False, False): Operator.EQUALS,
+        (False, True): Operator.STARTS_WITH,
+        (True, False): Operator.ENDS_WITH,
+        (True, True): Operator.CONTAINS,
+    }
+    return _compare(left, operators[begins, ends], _literal("".join(map(_unescaped, inner))))
 
 
 def _stands_in(text: exp.Expr, pattern: str) -> exp.Expr:

@@ -64,12 +64,16 @@ class Snapshot:
         ((count,),) = engine.run(query.sql, query.parameters)
         return int(count)
 
-    def query(self, select: str, *, above: Sequence[tuple[str, str]] = ()) -> ReadingQuery:
+    def query(
+        self, select: str, *, above: Sequence[tuple[str, str]] = (), rows: Iterable[int] | None = None
+    ) -> ReadingQuery:
         """The query `select` over `events`: the events table, and the columns that a store has beside it.
 
-        Events outside of the period that was asked for may be among them: files are left out, not rows.
+        Events outside of the period that was asked for may be among them: files are left out, not rows. With `rows`,
+        numbers of events, only these.
         """
-        return stored_query(select, self.files, self.place.paths(each.path for each in self.files), above=above)
+        paths = self.place.paths(each.path for each in self.files)
+        return stored_query(select, self.files, paths, above=above, rows=rows)
 
 
 def open_snapshot(

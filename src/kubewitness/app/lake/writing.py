@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kubewitness.query.reading import ReadingQuery
     from kubewitness.store.places import Place
 
-_ROW_GROUP_ROWS = 8_192
+_ROW_GROUP_ROWS = 32_768
 _FEW_PARTITIONS = 8
 _THREADS = 2
 _LEVEL = 1

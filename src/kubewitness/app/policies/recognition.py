@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +19,23 @@ from kubewitness.policy.coverage import Recording
 from kubewitness.policy.evaluate import decision_of
 from kubewitness.policy.model import GroupResources, Policy, PolicyRule
 from kubewitness.policy.recordings import recordings
-from kubewitness.query.engine import Engine
+from kubewitness.query.engine import Engine, with_floors
 from kubewitness.query.reading import OUTCOME
+from kubewitness.store.table import BY_STORED_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kubewitness.app.lake.opening import Snapshot
+    from kubewitness.store.files import DataFile
 
 _FITS = 0.999
-_LOOKED_AT = 200_000
+_WORD = re.compile(r"\w+")
+_LOOKED_AT = 50_000
 """So many events of a store are enough to tell how they were recorded."""
+_READ_THROUGH = 1_000_000
+_FEWEST_FILES = 3
+"""Out of so many events and files at least these are taken: how a log is recorded can change in the course of time."""
 _KEYS = "asked_verb, asked_api_group, asked_combined_resource, is_resource_request, level, stage"
 _SHARED = """
 -- One row per verb, API group, resource, level, stage and rule of each policy: how many events are so.
@@ -111,26 +119,38 @@ def recognise(paths: Sequence[str]) -> Recognised:
 def recognise_stored(snapshot: Snapshot) -> Recognised:
     """Find out how the events of a store were recorded; of very many, some are looked at."""
     policies = _policies()
-    part = max(1, snapshot.events // _LOOKED_AT)
+    files = _spread(snapshot.files)
+    part = max(1, sum(each.events for each in files) // _LOOKED_AT)
     listed, columns = _rules(policies)
-    sample = ("looked_at", f'SELECT * FROM events WHERE "row" % {part} = 0')  # noqa: S608 - a number
     chosen = f"""
     SELECT
         CASE WHEN partial THEN 2 ELSE 1 END AS outcome,
         {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {listed}
     FROM asked
     """  # noqa: S608 - names of columns and expressions of policies
-    query = snapshot.query(
-        _SHARED.format(keys=_KEYS, rules=columns), above=(sample, *asked_floors("looked_at"), ("recorded", chosen))
-    )
+    floors = (*asked_floors("looked_at"), ("recorded", chosen))
+    named = {word for _, sql in floors for word in _WORD.findall(sql)} & BY_STORED_NAME.keys()
+    names = ", ".join(f'"{name}"' for name in sorted(named))
+    query = replace(snapshot, files=files).query(f'SELECT {names} FROM events WHERE "row" % {part} = 0')  # noqa: S608 - same
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
-            found = engine.run(query.sql, query.parameters)
+            engine.run(f"CREATE TEMP TABLE looked_at AS {query.sql}", query.parameters)
+            found = engine.run(with_floors(floors, _SHARED.format(keys=_KEYS, rules=columns)))
         finally:
             engine.close()
     return _recognised(_rows(found), snapshot.events)
+
+
+def _spread(files: Sequence[DataFile]) -> tuple[DataFile, ...]:
+    """Some of the files of a store, spread over its time, the first and the last among them."""
+    ordered = sorted(files, key=lambda file: (file.least.get("happened_at") or datetime.min, file.path))  # noqa: DTZ901 - naive
+    events = sum(each.events for each in ordered)
+    count = max(_FEWEST_FILES, -(-len(ordered) * _READ_THROUGH // max(events, 1)))
+    if count >= len(ordered):
+        return tuple(ordered)
+    return tuple(ordered[at * (len(ordered) - 1) // (count - 1)] for at in range(count))
 
 
 def _policies() -> list[Policy]:
