@@ -5,12 +5,13 @@ SELECT
 FROM (
     SELECT
         *,
-        kw_authorized_binding(authorization_reason) AS authorized_binding,
-        kw_authorized_role(authorization_reason) AS authorized_role
+        kw_authorized_binding(authorization_reason, authorized) AS authorized_binding,
+        kw_authorized_role(authorization_reason, authorized) AS authorized_role
     FROM (
         SELECT
             *,
             authorization_parts[2] AS authorization_reason,
+            kw_authorized(authorization_parts[2]) AS authorized,
             CASE authorization_parts[1]
                 WHEN 'allow' THEN TRUE
                 WHEN 'forbid' THEN FALSE

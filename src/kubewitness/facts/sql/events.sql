@@ -2,12 +2,6 @@
 SELECT
     *,
     CASE
-        WHEN name IS NOT NULL THEN name
-        WHEN verb = 'create' THEN coalesce(
-            json_extract_string(response_object, '$.metadata.name'), json_extract_string(request_object, '$.metadata.name')
-        )
-    END AS object_name,
-    CASE
         WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_command_pattern())
         WHEN action = 'proxy' AND contains(request_uri, '?') THEN coalesce(
             kw_query_text(request_uri, kw_command_pattern()), kw_query_text(request_uri, kw_cmd_pattern())
@@ -18,13 +12,7 @@ SELECT
     END AS exec_container,
     CASE
         WHEN resource = 'serviceaccounts' THEN kw_distinct([
-            'system:serviceaccount:' || namespace || ':' || coalesce(
-                name,
-                CASE WHEN verb = 'create' THEN coalesce(
-                    json_extract_string(response_object, '$.metadata.name'),
-                    json_extract_string(request_object, '$.metadata.name')
-                ) END
-            )
+            'system:serviceaccount:' || namespace || ':' || object_name
         ])
         WHEN resource = 'secrets' THEN kw_distinct(list_transform(
             list_filter(object_annotations, lambda pair: starts_with(pair, 'kubernetes.io/service-account.name=')),
@@ -36,4 +24,15 @@ SELECT
         ))
         WHEN service_account IS NOT NULL THEN kw_distinct(['system:serviceaccount:' || namespace || ':' || service_account])
     END AS service_accounts
-FROM certificates
+FROM (
+    SELECT
+        *,
+        CASE
+            WHEN name IS NOT NULL THEN name
+            WHEN verb = 'create' THEN coalesce(
+                json_extract_string(response_object, '$.metadata.name'),
+                json_extract_string(request_object, '$.metadata.name')
+            )
+        END AS object_name
+    FROM certificates
+)

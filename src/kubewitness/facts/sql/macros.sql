@@ -17,15 +17,18 @@ CREATE OR REPLACE TEMP MACRO kw_unescape(text) AS
 -- Values of a query parameter of a request URI, decoded, joined by spaces; null without that parameter. The pattern is for
 -- the parameter's name, any letter of which may be escaped: hiding it so must not hide its value.
 CREATE OR REPLACE TEMP MACRO kw_query_text(uri, pattern) AS
-    nullif(
-        array_to_string(
-            list_transform(
-                regexp_extract_all(uri, '[?&]' || pattern || '=([^&]*)', 1), lambda value: kw_unescape(value)
-            ),
-            ' '
-        ),
-        ''
-    );
+    list_filter(
+        [
+            list_aggregate(
+                list_transform(
+                    regexp_extract_all(uri, '[?&]' || pattern || '=([^&]*)', 1), lambda value: kw_unescape(value)
+                ),
+                'string_agg',
+                ' '
+            )
+        ],
+        lambda text: text <> ''
+    )[1];
 CREATE OR REPLACE TEMP MACRO kw_command_pattern() AS '(?:c|%63)(?:o|%6[fF])(?:m|%6[dD])(?:m|%6[dD])(?:a|%61)(?:n|%6[eE])(?:d|%64)';
 CREATE OR REPLACE TEMP MACRO kw_cmd_pattern() AS '(?:c|%63)(?:m|%6[dD])(?:d|%64)';
 CREATE OR REPLACE TEMP MACRO kw_container_pattern() AS '(?:c|%63)(?:o|%6[fF])(?:n|%6[eE])(?:t|%74)(?:a|%61)(?:i|%69)(?:n|%6[eE])(?:e|%65)(?:r|%72)';
@@ -69,37 +72,93 @@ CREATE OR REPLACE TEMP MACRO kw_patch_documents(patch) AS
         )::JSON
     );
 
--- What stands at a path of the object that a write sets, as a JSON array: of the whole object out of the response where it is
--- there, else of the request's body, which for a JSON Patch is one small document per operation. Null when nothing stands
--- there. The path must be a constant.
-CREATE OR REPLACE TEMP MACRO kw_written(request, response, path) AS
-    coalesce(
-        '[' || CASE WHEN starts_with(response, '{') THEN json_extract(response, path) END || ']',
-        CASE
-            WHEN starts_with(request, '{') THEN '[' || json_extract(request, path) || ']'
-            WHEN starts_with(request, '[') THEN '[' || list_aggregate(
-                list_transform(kw_patch_documents(request), lambda document: json_extract(document, path)::VARCHAR),
-                'string_agg',
-                ','
-            ) || ']'
+-- What facts look at in a body, all of it in one parse; null for a body that is no object. Places in the list:
+-- 1 labels, 2 annotations, and where the kind of object has more: 3 what it is about, 4 its owner (of a binding: its
+-- subjects), 5 annotations of its pods, 6 replicas.
+CREATE OR REPLACE TEMP MACRO kw_parts(body, resource, subresource) AS
+    CASE
+        WHEN NOT starts_with(body, '{') THEN NULL
+        WHEN subresource IS NULL OR (resource = 'pods' AND subresource IN ('ephemeralcontainers', 'resize')) OR (
+            subresource = 'scale' AND resource IN ('deployments', 'statefulsets', 'replicasets', 'replicationcontrollers')
+        ) THEN CASE
+            WHEN resource = 'pods' THEN json_extract(
+                body, ['$.metadata.labels', '$.metadata.annotations', '$.spec', '$.metadata.ownerReferences[0]']
+            )
+            WHEN resource IN (
+                'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
+            ) THEN json_extract(
+                body,
+                [
+                    '$.metadata.labels', '$.metadata.annotations', '$.spec.template.spec', '$.metadata.ownerReferences[0]',
+                    '$.spec.template.metadata.annotations', '$.spec.replicas'
+                ]
+            )
+            WHEN resource = 'cronjobs' THEN json_extract(
+                body,
+                [
+                    '$.metadata.labels', '$.metadata.annotations', '$.spec.jobTemplate.spec.template.spec',
+                    '$.metadata.ownerReferences[0]', '$.spec.jobTemplate.spec.template.metadata.annotations'
+                ]
+            )
+            WHEN resource = 'podtemplates' THEN json_extract(
+                body,
+                [
+                    '$.metadata.labels', '$.metadata.annotations', '$.template.spec', '$.metadata.ownerReferences[0]',
+                    '$.template.metadata.annotations'
+                ]
+            )
+            WHEN resource IN ('roles', 'clusterroles')
+                THEN json_extract(body, ['$.metadata.labels', '$.metadata.annotations', '$.rules'])
+            WHEN resource IN ('rolebindings', 'clusterrolebindings')
+                THEN json_extract(body, ['$.metadata.labels', '$.metadata.annotations', '$.roleRef', '$.subjects'])
+            WHEN resource IN ('mutatingwebhookconfigurations', 'validatingwebhookconfigurations')
+                THEN json_extract(body, ['$.metadata.labels', '$.metadata.annotations', '$.webhooks'])
+            WHEN resource IN ('services', 'ingresses', 'certificatesigningrequests', 'persistentvolumes')
+                THEN json_extract(body, ['$.metadata.labels', '$.metadata.annotations', '$.spec'])
+            WHEN resource = 'configmaps'
+                THEN json_extract(body, ['$.metadata.labels', '$.metadata.annotations', '$.data'])
+            WHEN resource = 'nodes'
+                THEN json_extract(body, ['$.metadata.labels', '$.metadata.annotations', '$.spec.unschedulable'])
+            ELSE json_extract(body, ['$.metadata.labels', '$.metadata.annotations'])
         END
+        WHEN resource = 'services' AND subresource = 'status' THEN [NULL, NULL, json_extract(body, '$.status.loadBalancer')]
+        WHEN resource = 'configmaps' THEN [NULL, NULL, json_extract(body, '$.data')]
+        WHEN resource = 'certificatesigningrequests' THEN [NULL, NULL, json_extract(body, '$.spec')]
+        WHEN resource IN ('mutatingwebhookconfigurations', 'validatingwebhookconfigurations')
+            THEN [NULL, NULL, json_extract(body, '$.webhooks')]
+    END;
+
+-- One part (see `kw_parts`) of the object that a write sets, as a JSON array: of the whole object out of the response where
+-- it is there, else of the request's body, which for a JSON Patch is one small document per operation. Null when nothing
+-- stands there.
+CREATE OR REPLACE TEMP MACRO kw_written(response, request, patched, place) AS
+    '[' || coalesce(
+        response[place]::VARCHAR,
+        request[place]::VARCHAR,
+        CASE
+            WHEN patched IS NOT NULL
+                THEN list_aggregate(list_transform(patched, lambda parts: parts[place]::VARCHAR), 'string_agg', ',')
+        END
+    ) || ']';
+
+-- One part of what a write asks for, as a JSON array: what a patch itself sets, where its body is there, since the answer
+-- also holds what was so before.
+CREATE OR REPLACE TEMP MACRO kw_asked(verb, response, request, patched, place) AS
+    kw_written(
+        CASE WHEN verb = 'patch' AND (request IS NOT NULL OR patched IS NOT NULL) THEN NULL ELSE response END,
+        request,
+        patched,
+        place
     );
 
--- Lists as facts hold them: without nulls and repetitions; null when nothing is left.
-CREATE OR REPLACE TEMP MACRO kw_distinct(list) AS nullif(list_sort(list_distinct(list)), []);
+-- Lists as facts hold them: without nulls and repetitions; null when nothing is left. What is used twice in a macro is
+-- computed twice (`nullif` is one too); what a lambda is given is not.
+CREATE OR REPLACE TEMP MACRO kw_distinct(list) AS
+    list_filter([list_sort(list_distinct(list))], lambda one: len(one) > 0)[1];
 
 -- The documents of a request's body: the body itself, or the small ones that a JSON Patch amounts to.
 CREATE OR REPLACE TEMP MACRO kw_documents(request) AS
     CASE WHEN starts_with(request, '{') THEN [request] WHEN starts_with(request, '[') THEN kw_patch_documents(request) END;
-
--- What stands at a path of what a write asks for, as a JSON array: what a patch itself sets, where its body is there, since
--- the answer also holds what was so before.
-CREATE OR REPLACE TEMP MACRO kw_asked(verb, request, response, path) AS
-    kw_written(
-        request,
-        CASE WHEN verb = 'patch' AND (starts_with(request, '{') OR starts_with(request, '[')) THEN NULL ELSE response END,
-        path
-    );
 
 -- What facts about services and ingresses are made of, as structures for from_json. A service's status has its part
 -- `ingress` where the other has the rest.
@@ -152,32 +211,31 @@ CREATE OR REPLACE TEMP MACRO kw_pairs(objects) AS
         )
     )));
 
--- Labels that a patch removes: by null in a merge patch, by an operation in a JSON Patch; `*` for all of them.
-CREATE OR REPLACE TEMP MACRO kw_removed_labels(patch) AS
-    CASE
-        WHEN starts_with(patch, '{') THEN CASE json_type(patch, '$.metadata.labels')
-            WHEN 'NULL' THEN ['*']
-            WHEN 'OBJECT' THEN kw_distinct(list_transform(
-                list_filter(
-                    list_zip(
-                        json_keys(patch, '$.metadata.labels'), json_extract_string(patch, '$.metadata.labels.*')
-                    ),
-                    lambda pair: pair[2] IS NULL OR pair[1] = '$patch'
-                ),
-                lambda pair: CASE WHEN pair[1] = '$patch' THEN '*' ELSE pair[1] END
-            ))
-        END
-        WHEN starts_with(patch, '[') THEN kw_distinct(list_transform(
+-- Labels that a merge patch removes, by null: `*` for all of them. Given are the labels that it sets.
+CREATE OR REPLACE TEMP MACRO kw_nulled_labels(labels) AS
+    CASE json_type(labels)
+        WHEN 'NULL' THEN ['*']
+        WHEN 'OBJECT' THEN kw_distinct(list_transform(
             list_filter(
-                from_json(patch, '[{"op":"VARCHAR","path":"VARCHAR"}]'),
-                lambda operation: operation.op = 'remove' AND starts_with(operation.path, '/metadata/labels')
+                list_zip(json_keys(labels), json_extract_string(labels, '$.*')),
+                lambda pair: pair[2] IS NULL OR pair[1] = '$patch'
             ),
-            lambda operation: CASE
-                WHEN operation.path = '/metadata/labels' THEN '*'
-                ELSE replace(replace(substr(operation.path, 18), '~1', '/'), '~0', '~')
-            END
+            lambda pair: CASE WHEN pair[1] = '$patch' THEN '*' ELSE pair[1] END
         ))
     END;
+
+-- Labels that a JSON Patch removes; `*` for all of them.
+CREATE OR REPLACE TEMP MACRO kw_removed_labels(patch) AS
+    kw_distinct(list_transform(
+        list_filter(
+            from_json(patch, '[{"op":"VARCHAR","path":"VARCHAR"}]'),
+            lambda operation: operation.op = 'remove' AND starts_with(operation.path, '/metadata/labels')
+        ),
+        lambda operation: CASE
+            WHEN operation.path = '/metadata/labels' THEN '*'
+            ELSE replace(replace(substr(operation.path, 18), '~1', '/'), '~0', '~')
+        END
+    ));
 
 -- The DER of a certificate request (RFC 2986) as hex digits; the API has it as base64 of PEM, which is base64 again.
 CREATE OR REPLACE TEMP MACRO kw_request_hex(request) AS
@@ -237,7 +295,8 @@ CREATE OR REPLACE TEMP MACRO kw_address(ip) AS
 CREATE OR REPLACE TEMP MACRO kw_network(ip) AS
     CASE
         WHEN NOT contains(ip, ':') OR contains(ip, '.')
-            THEN nullif(regexp_extract(ip, '^(?:::[fF]{4}:)?(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$', 1), '') || '.0/24'
+            -- The first of all, for that is null where there is none.
+            THEN regexp_extract_all(ip, '^(?:::[fF]{4}:)?(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$', 1)[1] || '.0/24'
         WHEN kw_address(ip) IS NOT NULL THEN list_aggregate(
             list_transform([3, 7, 11], lambda start: regexp_replace(substr(kw_address(ip), start, 4), '^0{1,3}', '')),
             'string_agg',
@@ -275,20 +334,29 @@ CREATE OR REPLACE TEMP MACRO kw_texts(json_values) AS
 -- The value at a JSON path; null where there is none.
 CREATE OR REPLACE TEMP MACRO kw_json(body, path) AS json_extract(body, path);
 
--- The binding, or Azure role assignment, that a reason names.
-CREATE OR REPLACE TEMP MACRO kw_authorized_binding(reason) AS
+-- What RBAC's reason names, in one match: kind and name of the binding and of its role; empty texts where it does not.
+CREATE OR REPLACE TEMP MACRO kw_authorized(reason) AS
     CASE
-        WHEN starts_with(reason, 'RBAC: allowed by ')
-            THEN regexp_extract(reason, 'allowed by (\w+) "([^"]*)"', 1)
-                || ' ' || regexp_extract(reason, 'allowed by (\w+) "([^"]*)"', 2)
+        WHEN starts_with(reason, 'RBAC: allowed by ') THEN regexp_extract(
+            reason,
+            '^RBAC: allowed by (\w+) "([^"]*)"(?: of (\w+) "([^"]*)")?',
+            ['binding_kind', 'binding', 'role_kind', 'role']
+        )
+    END;
+
+-- The binding, or Azure role assignment, that a reason names.
+CREATE OR REPLACE TEMP MACRO kw_authorized_binding(reason, named) AS
+    CASE
+        WHEN named IS NOT NULL THEN named.binding_kind || ' ' || named.binding
         WHEN contains(reason, 'Azure RBAC Role Assignment ')
             THEN 'role assignment ' || regexp_extract(reason, 'Role Assignment (\S+)', 1)
     END;
 
--- The role that a reason names.
-CREATE OR REPLACE TEMP MACRO kw_authorized_role(reason) AS
+-- The role that a reason names. That of a binding with quotes in its name stands further on.
+CREATE OR REPLACE TEMP MACRO kw_authorized_role(reason, named) AS
     CASE
-        WHEN starts_with(reason, 'RBAC: allowed by ')
+        WHEN named.role_kind <> '' THEN named.role_kind || ' ' || named.role
+        WHEN named IS NOT NULL
             THEN regexp_extract(reason, ' of (\w+) "([^"]*)"', 1) || ' ' || regexp_extract(reason, ' of (\w+) "([^"]*)"', 2)
         WHEN contains(reason, 'Azure RBAC Role Assignment ')
             THEN nullif('Azure role ' || regexp_extract(reason, ' of Role (\S+)', 1), 'Azure role ')

@@ -1,49 +1,48 @@
 -- One row per event: the parts that a write sets in objects of each kind, as JSON arrays.
--- Bodies are looked into only for such writes; a body is long and its parts are short, so each is cut out once.
+-- Bodies are long and their parts are short, so each body is parsed once for all of them, and only that of a write.
 SELECT
     *,
+    written[1] AS written_labels,
+    written[2] AS written_annotations,
+    written[3] AS written_matter,
     CASE
-        WHEN NOT is_write OR NOT (
-            subresource IS NULL OR (resource = 'pods' AND subresource IN ('ephemeralcontainers', 'resize'))
-        ) THEN NULL
-        WHEN resource = 'pods' THEN kw_written(request_object, response_object, '$.spec')
         WHEN resource IN (
-            'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
-        ) THEN kw_written(request_object, response_object, '$.spec.template.spec')
-        WHEN resource = 'cronjobs'
-            THEN kw_written(request_object, response_object, '$.spec.jobTemplate.spec.template.spec')
-        WHEN resource = 'podtemplates' THEN kw_written(request_object, response_object, '$.template.spec')
+            'pods', 'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs', 'cronjobs',
+            'podtemplates'
+        ) AND subresource IS DISTINCT FROM 'scale' THEN written[3]
     END AS pod_specs,
     CASE
-        WHEN NOT is_write OR subresource IS NOT NULL THEN NULL
-        WHEN resource = 'pods' THEN kw_written(request_object, response_object, '$.metadata.annotations')
-        WHEN resource IN (
-            'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs'
-        ) THEN kw_written(request_object, response_object, '$.spec.template.metadata.annotations')
-        WHEN resource = 'cronjobs'
-            THEN kw_written(request_object, response_object, '$.spec.jobTemplate.spec.template.metadata.annotations')
-        WHEN resource = 'podtemplates'
-            THEN kw_written(request_object, response_object, '$.template.metadata.annotations')
+        WHEN subresource IS NOT NULL THEN NULL
+        WHEN resource = 'pods' THEN written[2]
+        ELSE written[5]
     END AS pod_annotations,
+    CASE WHEN response_object IS NOT NULL THEN response_parts[4] ELSE request_parts[4] END AS owner,
+    CASE WHEN action = 'escalate' THEN written[3] END AS role_rules,
+    CASE WHEN action = 'bind' THEN written[3] END AS role_refs,
+    CASE WHEN action = 'bind' THEN written[4] END AS subject_lists,
     CASE
-        WHEN action = 'escalate' THEN kw_written(request_object, response_object, '$.rules')
-    END AS role_rules,
-    CASE
-        WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.roleRef')
-    END AS role_refs,
-    CASE
-        WHEN action = 'bind' THEN kw_written(request_object, response_object, '$.subjects')
-    END AS subject_lists,
-    CASE
-        WHEN is_write AND resource IN ('mutatingwebhookconfigurations', 'validatingwebhookconfigurations')
-            THEN kw_written(request_object, response_object, '$.webhooks')
+        WHEN resource IN ('mutatingwebhookconfigurations', 'validatingwebhookconfigurations') THEN written[3]
     END AS webhook_lists,
-    CASE
-        WHEN is_write AND resource = 'certificatesigningrequests'
-            THEN kw_written(request_object, response_object, '$.spec')
-    END AS certificate_specs,
-    CASE
-        WHEN is_write AND resource = 'persistentvolumes' AND subresource IS NULL
-            THEN kw_written(request_object, response_object, '$.spec')
-    END AS volume_specs
-FROM authorizations
+    CASE WHEN resource = 'certificatesigningrequests' THEN written[3] END AS certificate_specs,
+    CASE WHEN resource = 'persistentvolumes' THEN written[3] END AS volume_specs
+FROM (
+    SELECT
+        *,
+        CASE
+            WHEN response_parts IS NOT NULL OR request_parts IS NOT NULL OR patched_parts IS NOT NULL THEN list_transform(
+                [1, 2, 3, 4, 5], lambda place: kw_written(response_parts, request_parts, patched_parts, place)
+            )
+        END AS written
+    FROM (
+        SELECT
+            *,
+            CASE WHEN is_write THEN kw_parts(response_object, resource, subresource) END AS response_parts,
+            CASE WHEN is_write THEN kw_parts(request_object, resource, subresource) END AS request_parts,
+            CASE
+                WHEN is_write AND starts_with(request_object, '[') THEN list_transform(
+                    kw_patch_documents(request_object), lambda document: kw_parts(document, resource, subresource)
+                )
+            END AS patched_parts
+        FROM authorizations
+    )
+)

@@ -1,18 +1,8 @@
 -- One row per event: facts about pods and the pods of workload templates.
 SELECT
     *,
-    CASE
-        WHEN pod_specs IS NOT NULL THEN json_extract_string(
-            CASE WHEN response_object IS NOT NULL THEN response_object ELSE request_object END,
-            '$.metadata.ownerReferences[0].kind'
-        )
-    END AS owner_kind,
-    CASE
-        WHEN pod_specs IS NOT NULL THEN json_extract_string(
-            CASE WHEN response_object IS NOT NULL THEN response_object ELSE request_object END,
-            '$.metadata.ownerReferences[0].name'
-        )
-    END AS owner_name,
+    CASE WHEN pod_specs IS NOT NULL THEN json_extract_string(owner, '$.kind') END AS owner_kind,
+    CASE WHEN pod_specs IS NOT NULL THEN json_extract_string(owner, '$.name') END AS owner_name,
     CASE
         WHEN containers IS NOT NULL
             THEN list_bool_or(list_transform(containers, lambda container: container.securityContext.privileged))
@@ -60,15 +50,7 @@ SELECT
     CASE
         WHEN containers IS NOT NULL THEN kw_distinct(list_transform(containers, lambda container: container.name))
     END AS container_names,
-    CASE
-        WHEN containers IS NOT NULL
-            THEN kw_distinct(list_transform(containers, lambda container: kw_registry(container.image)))
-    END AS image_registries,
-    CASE
-        WHEN containers IS NOT NULL THEN nullif(array_to_string(
-            kw_distinct(list_transform(containers, lambda container: kw_registry(container.image))), ' '
-        ), '')
-    END AS registry_list,
+    CASE WHEN image_registries IS NOT NULL THEN array_to_string(image_registries, ' ') END AS registry_list,
     CASE
         WHEN containers IS NOT NULL THEN list_bool_or(
             list_transform(containers, lambda container: container.securityContext.allowPrivilegeEscalation)
@@ -155,4 +137,12 @@ SELECT
             END
         ))
     END AS tolerations
-FROM parts
+FROM (
+    SELECT
+        *,
+        CASE
+            WHEN containers IS NOT NULL
+                THEN kw_distinct(list_transform(containers, lambda container: kw_registry(container.image)))
+        END AS image_registries
+    FROM parts
+)

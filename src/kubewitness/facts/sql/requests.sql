@@ -30,7 +30,7 @@ SELECT
         WHEN subresource = 'token'
             THEN json_extract_string(annotations, '$."authentication.kubernetes.io/issued-credential-id"')
     END AS issued_credential_id,
-    nullif(split_part(split_part(user_agent, '/', 1), ' ', 1), '') AS user_agent_family,
+    regexp_extract_all(user_agent, '^[^/ ]+')[1] AS user_agent_family,
     kw_network(source_ip) AS source_network,
     kw_is_private(source_ip) AS source_is_private,
     kw_path(request_uri) AS request_path,
