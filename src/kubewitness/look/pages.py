@@ -76,7 +76,10 @@ def _finalize(value: Any) -> Any:
 def _place(origin: object) -> str:
     """File and line, of a long path its end: what all files of a log have in common says least."""
     text = str(origin)
-    return text if len(text) <= _LONGEST_PLACE else f"…{text[-_LONGEST_PLACE:]}"
+    if len(text) <= _LONGEST_PLACE:
+        return text
+    tail = text[-_LONGEST_PLACE:]
+    return f"…/{tail.partition('/')[2] or tail}"
 
 
 def _time(at: datetime | None) -> str:
