@@ -358,6 +358,64 @@ def test_a_gke_status_is_mapped_and_an_absent_one_stays_absent(
     assert gke(status=status).get("responseStatus") == expected
 
 
+GRANTED = {"granted": True, "permission": "io.k8s.core.v1.pods.create"}
+
+
+@pytest.mark.parametrize(
+    ("permissions", "response", "expected"),
+    [
+        ([GRANTED], None, {"code": 200}),
+        ([GRANTED, GRANTED], {"kind": "Pod", "status": {"phase": "Pending"}}, {"code": 200}),
+        ([GRANTED], {"kind": "Status", "status": "Failure"}, None),
+        ([GRANTED, {"permission": "io.k8s.core.v1.pods.create"}], None, None),
+        ([{"granted": False}], None, None),
+        ([], None, None),
+        ("granted", None, None),
+    ],
+)
+def test_a_gke_entry_without_status_succeeded_where_all_was_granted(
+    permissions: object, response: dict[str, object] | None, expected: dict[str, int] | None
+) -> None:
+    found = gke(status=None, authorizationInfo=permissions, response=response)
+    assert found.get("responseStatus") == expected
+    assert found["annotations"].get("kubewitness/code-mapped-from") == ("no status" if expected else None)
+
+
+def test_a_cut_gke_entry_does_not_tell_that_it_succeeded() -> None:
+    payload = {"serviceName": "k8s.io", "methodName": "io.k8s.core.v1.pods.create", "authorizationInfo": [GRANTED]}
+    text = compact({"insertId": "i-1", "protoPayload": payload})
+    whole, cut = ((event,) for (event,) in (read(text.encode())[0], read(f'{text[:-1]},"labels":{{"a'.encode())[0]))
+    assert fields(whole[0])["responseStatus"] == {"code": 200}
+    assert "responseStatus" not in fields(cut[0])
+
+
+@pytest.mark.parametrize(
+    ("authority", "expected"),
+    [("system:admin", {"username": "system:admin"}), ("eve@example.com", None), (None, None)],
+)
+def test_the_authority_that_a_gke_caller_selected_is_whom_it_impersonates(
+    authority: str | None, expected: dict[str, str] | None
+) -> None:
+    found = gke(authenticationInfo={"principalEmail": "eve@example.com", "authoritySelector": authority})
+    assert found["user"] == {"username": "eve@example.com"}
+    assert found.get("impersonatedUser") == expected
+
+
+def test_the_command_of_a_gke_exec_is_where_commands_are() -> None:
+    payload = {
+        "serviceName": "k8s.io",
+        "methodName": "io.k8s.core.v1.pods.exec.create",
+        "resourceName": "core/v1/namespaces/shop/pods/web/exec",
+    }
+    labels = {"command.gke.io/command": "sh -c 'cat /etc/shadow & id'", "authorization.k8s.io/decision": "allow"}
+    (event,), _ = read(compact({"insertId": "i-1", "labels": labels, "protoPayload": payload}).encode())
+    found = fields(event)
+    assert found["requestURI"] == (
+        "/api/v1/namespaces/shop/pods/web/exec?command=sh+-c+%27cat+%2Fetc%2Fshadow+%26+id%27"
+    )
+    assert found["annotations"] == {"authorization.k8s.io/decision": "allow"}
+
+
 @pytest.mark.parametrize(
     ("method", "resource", "expected"),
     [

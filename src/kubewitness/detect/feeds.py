@@ -112,12 +112,9 @@ _AKS_EVENTS = {"events": frozenset({"create", "update", "patch", "delete", "list
 _TABLE_LACKS = frozenset(
     "impersonated impersonated_username impersonated_uid impersonated_groups impersonated_extra".split()
 )
-_GKE_LACKS = (
-    frozenset(
-        "level stage groups user_uid user_extra request_uri request_path exec_command exec_container dry_run"
-        " status_reason".split()
-    )
-    | _TABLE_LACKS
+_GKE_LACKS = frozenset(
+    "level stage groups user_uid user_extra request_uri request_path exec_container dry_run status_reason"
+    " impersonated_uid impersonated_groups impersonated_extra".split()
 )
 _WRITES_OF_GKE = frozenset({"get", "list", "watch"})
 

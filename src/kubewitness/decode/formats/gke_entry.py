@@ -1,14 +1,18 @@
 """Google Cloud log entries of GKE: Cloud Audit Logs, which tell less than an audit event.
 
-What an entry does not tell stays absent: level, stage, groups, uid, and for requests on resources the URI.
-The status is a gRPC code; it becomes the HTTP code that google.rpc.Code documents for it, and an annotation
-says so. Source: Cloud Logging LogEntry, Cloud Audit Logs AuditLog, google.rpc.Code.
+What an entry does not tell stays absent: level, stage, groups, uid, and for requests on resources the URI,
+except of an exec, whose command stands in a label: it is put into a URI, where commands stand, and are redacted,
+in every other shape. The status is a gRPC code; it becomes the HTTP code that google.rpc.Code documents for it.
+Exports that leave out empty values leave out the status of a success: where it is missing and all permissions
+were granted, the request succeeded, unless the response says otherwise. An annotation says where a code is from.
+Source: Cloud Logging LogEntry, Cloud Audit Logs AuditLog, google.rpc.Code, the labels of GKE's own rules.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from kubewitness.decode.audit import event_of_fields
 from kubewitness.decode.json_text import value_of
@@ -26,6 +30,7 @@ CUT_TEXTS: frozenset[tuple[str, ...]] = frozenset()
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?")
 _SERVICE = "k8s.io"
 _CODE_MARK = "kubewitness/code-mapped-from"
+_COMMAND_LABEL = "command.gke.io/command"
 _HTTP_CODES = (
     200,
     499,
@@ -73,14 +78,16 @@ def _event(record: Record, payload: dict[str, Any]) -> dict[str, Any]:
     metadata = _dict(payload.get("requestMetadata"))
     annotations = dict(_dict(value_of(record.fields.get("labels"))))
     address = metadata.get("callerIp")
-    principal = _dict(payload.get("authenticationInfo")).get("principalEmail")
+    caller = _dict(payload.get("authenticationInfo"))
+    principal, authority = caller.get("principalEmail"), caller.get("authoritySelector")
     event: dict[str, Any] = {
         "auditID": operation.get("id") or record.string("insertId"),
         "user": None if principal is None else {"username": principal},
+        "impersonatedUser": None if authority in (None, principal) else {"username": authority},
         "sourceIPs": None if address is None else [address],
         "userAgent": metadata.get("callerSuppliedUserAgent"),
-        **_request(payload),
-        "responseStatus": _status(payload, annotations),
+        **_request(payload, annotations.pop(_COMMAND_LABEL, None)),
+        "responseStatus": None if record.is_cut and "status" not in payload else _status(payload, annotations),
         "requestObject": _body(payload.get("request")),
         "responseObject": _body(payload.get("response")),
         # The entry has one time and does not say of what; the server wrote it then, so it is a stage's time.
@@ -90,8 +97,8 @@ def _event(record: Record, payload: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in event.items() if value is not None}
 
 
-def _request(payload: dict[str, Any]) -> dict[str, Any]:
-    """Give verb, and objectRef or URI, of `io.k8s.core.v1.pods.exec.create` and `core/v1/namespaces/..`."""
+def _request(payload: dict[str, Any], command: object) -> dict[str, Any]:
+    """Give verb, and objectRef or URI or both, of `io.k8s.core.v1.pods.exec.create` and `core/v1/namespaces/..`."""
     method, name = payload.get("methodName"), payload.get("resourceName")
     if not isinstance(method, str):
         return {}
@@ -105,12 +112,18 @@ def _request(payload: dict[str, Any]) -> dict[str, Any]:
     target = {"apiVersion": words[version], **(target or {}), "resource": words[version + 1]}
     if version + 3 < len(words):
         target["subresource"] = ".".join(words[version + 2 : -1])
-    return {"verb": words[-1], "objectRef": target}
+    found = {"verb": words[-1], "objectRef": target}
+    if isinstance(command, str) and isinstance(name, str) and group == "core":
+        found["requestURI"] = f"/api/{'/'.join(rest)}?command={quote_plus(command)}"
+    return found
 
 
 def _status(payload: dict[str, Any], annotations: dict[str, Any]) -> dict[str, Any] | None:
     """Give the responseStatus, or None; note in the annotations where its code is from."""
     status = payload.get("status")
+    if status is None and _is_granted(payload):
+        annotations[_CODE_MARK] = "no status"
+        return {"code": _HTTP_CODES[0]}
     if not isinstance(status, dict):
         return None
     code = status.get("code", 0)  # protobuf's JSON leaves out a zero
@@ -121,6 +134,16 @@ def _status(payload: dict[str, Any], annotations: dict[str, Any]) -> dict[str, A
     if "message" in status:
         found["message"] = status["message"]
     return found
+
+
+def _is_granted(payload: dict[str, Any]) -> bool:
+    """Say whether every permission is said to be granted and the response is no failure.
+
+    A permission that was not granted has no `granted`: protobuf's JSON leaves out what is false.
+    """
+    permissions = payload.get("authorizationInfo")
+    granted = isinstance(permissions, list) and [_dict(permission).get("granted") for permission in permissions]
+    return bool(granted) and set(granted) == {True} and _dict(payload.get("response")).get("status") != "Failure"
 
 
 def _body(body: object) -> object:
