@@ -142,8 +142,10 @@ def _is_granted(payload: dict[str, Any]) -> bool:
     A permission that was not granted has no `granted`: protobuf's JSON leaves out what is false.
     """
     permissions = payload.get("authorizationInfo")
-    granted = isinstance(permissions, list) and [_dict(permission).get("granted") for permission in permissions]
-    return bool(granted) and set(granted) == {True} and _dict(payload.get("response")).get("status") != "Failure"
+    if not isinstance(permissions, list) or not permissions:
+        return False
+    granted = all(_dict(permission).get("granted") is True for permission in permissions)
+    return granted and _dict(payload.get("response")).get("status") != "Failure"
 
 
 def _body(body: object) -> object:
