@@ -122,6 +122,8 @@ CASES: list[tuple[str, Predicate, bool]] = [
     ("keys keep their case", text("requestObject.metadata.labels.app", "web"), False),
     ("values do not", text("requestObject.metadata.labels.App", "WEB"), True),
     ("a body as a whole", text("requestObject", "nginx", Operator.CONTAINS), True),
+    ("a body as a whole, in another case", text("requestObject", '"image":"SIDECAR:2"', Operator.CONTAINS), True),
+    ("not in the body as a whole", text("requestObject", "sidecar.2", Operator.CONTAINS), False),
     ("no such body", text("responseObject.kind", "Pod"), False),
     ("a key that holds a quote", text('requestObject.spec."x', "y"), False),
     # numbers, flags

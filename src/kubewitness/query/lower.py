@@ -6,12 +6,13 @@ literal nodes.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from sqlglot import exp
 
+from kubewitness.model.event import BY_NAME
+from kubewitness.query.patterns import WILD, any_case, parts_of, regex_for, regex_of, unescaped
 from kubewitness.query.predicate import (
     SEARCHED,
     And,
@@ -65,9 +66,6 @@ _ORDERS: dict[Order, type[exp.Binary]] = {
 }
 
 
-_WILD = {"*": ".*", "?": "."}
-
-
 def lower(predicate: Gathered, shared: Mapping[Gathered, str] | None = None) -> exp.Expr:
     """The predicate as a boolean SQL expression; null stands for false at the top.
 
@@ -110,7 +108,7 @@ def lower(predicate: Gathered, shared: Mapping[Gathered, str] | None = None) -> 
         case Same(field, other, operator):
             return _each(field, lambda item: _same(_as_text(field, item), operator, other))
         case Keyword(value):
-            found = [_stands_in(exp.Lower(this=exp.cast(_column(name), "text")), value.lower()) for name in SEARCHED]
+            found = [_stands_in(name, value.lower()) for name in SEARCHED]
             return _joined(exp.Or, found, exp.false())
         case _:
             assert_never(predicate)
@@ -217,24 +215,14 @@ def _text(field: Field, operator: Operator, values: Sequence[str]) -> exp.Expr:
     lowered = [value.lower() for value in values]
     if not field.path and field.column.name in EXACT:
         return _is_one(_column(field.column.name), operator, lowered)
+    if operator is Operator.CONTAINS and not field.path and field.column.type == "JSON":
+        return _holds(field.column.name, lowered[0])
     return _each(field, lambda item: _is_one(exp.Lower(this=_as_text(field, item)), operator, lowered))
 
 
 def _any_text(field: Field, patterns: Sequence[tuple[Operator, str]]) -> exp.Expr:
-    regex = _literal("(?s)" + "|".join(_regex_for(operator, value.lower()) for operator, value in patterns))
+    regex = _literal("(?s)" + "|".join(regex_for(operator, value.lower()) for operator, value in patterns))
     return _each(field, lambda item: exp.RegexpLike(this=exp.Lower(this=_as_text(field, item)), expression=regex))
-
-
-def _regex_for(operator: Operator, value: str) -> str:
-    match operator:
-        case Operator.CONTAINS:
-            return _quote(value)
-        case Operator.STARTS_WITH:
-            return "^" + _quote(value)
-        case Operator.ENDS_WITH:
-            return _quote(value) + r"\z"
-        case _:
-            return rf"^{_regex_of(_parts(value))}\z"
 
 
 def _is_one(item: exp.Expr, operator: Operator, values: Sequence[str]) -> exp.Expr:
@@ -273,43 +261,35 @@ def _compare(left: exp.Expr, operator: Operator, right: exp.Expr) -> exp.Expr:
 
 def _like(left: exp.Expr, pattern: str) -> exp.Expr:
     """A pattern as the plain test that it amounts to: a regular expression is dear."""
-    parts = [part for part in _parts(pattern) if part]
+    parts = [part for part in parts_of(pattern) if part]
     begins, ends = parts[:1] == ["*"], parts[-1:] == ["*"]
     inner = parts[begins : len(parts) - ends]
-    if any(part in _WILD for part in inner):
-        return exp.RegexpLike(this=left, expression=_literal(rf"(?s)^{_regex_of(parts)}\z"))
+    if any(part in WILD for part in inner):
+        return exp.RegexpLike(this=left, expression=_literal(rf"(?s)^{regex_of(parts)}\z"))
     operators = {
         (False, False): Operator.EQUALS,
         (False, True): Operator.STARTS_WITH,
         (True, False): Operator.ENDS_WITH,
         (True, True): Operator.CONTAINS,
     }
-    return _compare(left, operators[begins, ends], _literal("".join(map(_unescaped, inner))))
+    return _compare(left, operators[begins, ends], _literal("".join(map(unescaped, inner))))
 
 
-def _stands_in(text: exp.Expr, pattern: str) -> exp.Expr:
-    """A pattern of wildcards that holds somewhere in a text."""
-    parts = _parts(pattern)
-    if any(part in _WILD for part in parts):
-        return exp.RegexpLike(this=text, expression=_literal(f"(?s){_regex_of(parts)}"))
-    return exp.Contains(this=text, expression=_literal("".join(map(_unescaped, parts))))
+def _stands_in(name: str, pattern: str) -> exp.Expr:
+    """A pattern of wildcards that holds somewhere in a column, without regard to case."""
+    parts = parts_of(pattern)
+    if any(part in WILD for part in parts):
+        folded = exp.Lower(this=exp.cast(_column(name), "text"))
+        return exp.RegexpLike(this=folded, expression=_literal(f"(?s){regex_of(parts)}"))
+    return _holds(name, "".join(map(unescaped, parts)))
 
 
-def _parts(pattern: str) -> list[str]:
-    """Wildcards, escaped characters, and the text between them."""
-    return re.split(r"(\\.|[*?])", pattern, flags=re.DOTALL)
-
-
-def _regex_of(parts: Sequence[str]) -> str:
-    return "".join(_WILD.get(part) or _quote(_unescaped(part)) for part in parts)
-
-
-def _unescaped(part: str) -> str:
-    return part[1:] if len(part) > 1 and part[0] == "\\" else part
-
-
-def _quote(text: str) -> str:
-    return re.sub(r"([\\.^$|?*+()\[\]{}])", r"\\\1", text)
+def _holds(name: str, part: str) -> exp.Expr:
+    """A text, in lower case, that stands somewhere in a column. To search a body costs less than to fold it."""
+    text = exp.cast(_column(name), "text")
+    if BY_NAME[name].type == "JSON" and part.isascii():
+        return exp.RegexpLike(this=text, expression=_literal(any_case(part)))
+    return exp.Contains(this=exp.Lower(this=text), expression=_literal(part))
 
 
 def _same(item: exp.Expr, operator: Operator, other: Field) -> exp.Expr:

@@ -11,9 +11,10 @@ SELECT
         WHEN action IN ('exec', 'attach') THEN kw_query_text(request_uri, kw_container_pattern())
     END AS exec_container,
     CASE
-        WHEN resource = 'serviceaccounts' THEN kw_distinct([
-            'system:serviceaccount:' || namespace || ':' || object_name
-        ])
+        WHEN resource = 'serviceaccounts' THEN CASE
+            WHEN namespace IS NOT NULL AND object_name IS NOT NULL
+                THEN ['system:serviceaccount:' || namespace || ':' || object_name]
+        END
         WHEN resource = 'secrets' THEN kw_distinct(list_transform(
             list_filter(object_annotations, lambda pair: starts_with(pair, 'kubernetes.io/service-account.name=')),
             lambda pair: 'system:serviceaccount:' || namespace || ':' || split_part(pair, '=', 2)
@@ -22,7 +23,8 @@ SELECT
             list_filter(subjects, lambda subject: starts_with(subject, 'ServiceAccount ') AND contains(subject, '/')),
             lambda subject: 'system:serviceaccount:' || replace(subject[16:], '/', ':')
         ))
-        WHEN service_account IS NOT NULL THEN kw_distinct(['system:serviceaccount:' || namespace || ':' || service_account])
+        WHEN service_account IS NOT NULL AND namespace IS NOT NULL
+            THEN ['system:serviceaccount:' || namespace || ':' || service_account]
     END AS service_accounts
 FROM (
     SELECT
