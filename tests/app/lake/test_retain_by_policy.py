@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kubewitness.app.events import Logs
-from kubewitness.app.lake import retaining, writing
+from kubewitness.app.lake import lowering, retaining, writing
 from kubewitness.app.lake.export import export_records
 from kubewitness.app.lake.info import store_info
 from kubewitness.app.lake.ingest import ingest
@@ -143,6 +144,21 @@ def test_managed_fields_are_taken_out_once_and_a_patch_keeps_them(
     ]
     assert [row["lowered_by"] is None for row in stored(store, "lowered_by", "line")] == [False, True, True]
     assert not retain(str(store), OLD, policy, today=LATER).days
+
+
+def test_what_is_edited_a_slice_at_a_time_is_the_same(
+    store: Path, tmp_path: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, other = written(tmp_path, POLICIES["bodies of writes, without stages"]), tmp_path / "other"
+    ingest([str(EXAMPLE)], str(store))
+    shutil.copytree(store, other)
+    whole = retain(str(store), OLD, policy, today=LATER)
+    monkeypatch.setattr(lowering, "_SLICES", lowering._SLICES.replace(str(lowering._SLICE_BYTES), "5000"))
+    monkeypatch.setattr(lowering, "_PAGE_ROWS", 7)
+    parts = retain(str(other), OLD, policy, today=LATER)
+    assert (parts.lowered, parts.trimmed) == (whole.lowered, whole.trimmed)
+    assert len(Lake.open(str(other)).files()) > len(Lake.open(str(store)).files())
+    assert stored(other, LISTED) == stored(store, LISTED)
 
 
 def test_only_what_is_old_is_asked_about(store: Path, tmp_path: Path, line: Line, ids: Ids) -> None:

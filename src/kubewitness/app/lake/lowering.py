@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.policies.lines import EDITS
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from kubewitness.query.engine import Engine
     from kubewitness.store.files import DataFile
 
-_PAGE_ROWS = 5_000
+_PAGE_ROWS = 2_000
+_SLICE_BYTES = 48 << 20
 _CHANGED = ("level", "annotations", "request_object", "response_object", "remainder", "raw")
 """Columns that an edit changes, beside facts."""
 
@@ -57,16 +59,31 @@ WHERE
     )
 """  # noqa: S608 - constants
 _DEAR = f"""
--- One row per event to be edited, a page of them.
+-- One row per event to be edited.
 SELECT changes."row", policy_action, {", ".join((*WRITTEN, "remainder", "raw"))}
 FROM events JOIN changes ON changes."row" = events."row"
-WHERE is_dear AND changes."row" > $after ORDER BY changes."row" LIMIT {_PAGE_ROWS}
+WHERE is_dear
 """  # noqa: S608 - our own columns
 _CREATE_EDITS = """
 -- One row per event that was edited: the columns that changed with it.
 CREATE TABLE edits ("row" BIGINT, level VARCHAR, annotations JSON, request_object JSON, response_object JSON,
     remainder JSON, raw BLOB)
 """
+_SLICES = f"""
+-- One row per slice of the file: its last row. What is edited in a slice fits into memory.
+SELECT max("row")
+FROM (
+    SELECT "row", sum(bytes) OVER (ORDER BY "row") // {_SLICE_BYTES} AS slice
+    FROM (
+        SELECT
+            "row",
+            coalesce(strlen(request_object), 0) + coalesce(strlen(response_object), 0) + coalesce(octet_length(raw), 0)
+                AS bytes
+        FROM edits
+    )
+)
+GROUP BY slice ORDER BY 1
+"""  # noqa: S608 - a constant
 _COUNTS = """
 SELECT
     count(*) FILTER (policy_action IN ('N', 'S')),
@@ -122,22 +139,24 @@ def find_lowered(engine: Engine, file: DataFile, path: str, policy: Policy, old:
     engine.run(_CREATE_CHANGES.format(acted=acted.sql, old=old), acted.parameters)
     engine.run(_CREATE_EDITS)
     dear = stored_query(_DEAR, [file], {file.path: path})
-    after = -1
-    while rows := engine.rows(dear.sql, {**dear.parameters, "after": after}):
-        after = rows[-1]["row"]
-        _edit(engine, rows)
+    rows = engine.each_row(dear.sql, dear.parameters)
+    while page := list(islice(rows, _PAGE_ROWS)):
+        _edit(engine, page)
     ((gone, lowered, trimmed),) = engine.run(_COUNTS)
     return Lowered(gone, lowered, trimmed)
 
 
-def lowered_query(file: DataFile, path: str, sha256: str, order: str) -> ReadingQuery:
-    """Query for the events of a data file, in the columns of a store, after what the tables say that becomes of them.
+def lowered_queries(engine: Engine, file: DataFile, path: str, sha256: str) -> list[ReadingQuery]:
+    """Queries for the events of a data file, in the columns of a store, after what the tables say that becomes of them.
+
+    Together they give all of them, each those of a slice, in the order of the file: what is lowered together stands
+    together.
 
     Args:
+        engine: with the tables `changes` and `edits`.
         file: of the store.
         path: where the engine finds it.
         sha256: of the policy.
-        order: SQL to sort them by.
     """
     listed = ", ".join(
         f'CASE WHEN policy_action IS NULL THEN events."{name}" ELSE {_EDITED[name]} END AS "{name}"'
@@ -147,13 +166,19 @@ def lowered_query(file: DataFile, path: str, sha256: str, order: str) -> Reading
     )
     select = (
         f'SELECT {listed} FROM events LEFT JOIN changes ON changes."row" = events."row"'  # noqa: S608 - our own columns
-        ' LEFT JOIN edits ON edits."row" = events."row"'
-        " WHERE policy_action IS NULL OR policy_action NOT IN ('N', 'S')"
+        ' LEFT JOIN (SELECT * FROM edits WHERE "row" > $first AND "row" <= $last) AS edits'
+        ' ON edits."row" = events."row"'
+        ' WHERE events."row" > $first AND events."row" <= $last'
+        " AND (policy_action IS NULL OR policy_action NOT IN ('N', 'S'))"
     )
     query = stored_query(select, [file], {file.path: path})
     decoded = f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind FROM ({query.sql})"  # noqa: S608 - same
-    whole = events_query(decoded, f"SELECT {LISTED} FROM events ORDER BY {order}")  # noqa: S608 - same
-    return ReadingQuery(whole, {**query.parameters, "policy_sha256": sha256})
+    whole = events_query(decoded, f"SELECT {LISTED} FROM events")  # noqa: S608 - same
+    ends = [end for (end,) in engine.run(_SLICES)][:-1]
+    return [
+        ReadingQuery(whole, {**query.parameters, "policy_sha256": sha256, "first": first, "last": last})
+        for first, last in pairwise([-1, *ends, file.events])
+    ]
 
 
 def is_lowered_copy(event: bytes, record: Any) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from kubewitness.app.lake.lowering import Lowered, find_lowered, lowered_query
+from kubewitness.app.lake.lowering import Lowered, find_lowered, lowered_queries
 from kubewitness.app.lake.replacing import SORTED, replace_files, small_engine
-from kubewitness.app.lake.writing import rewrite_files
+from kubewitness.app.lake.writing import drop_files, rewrite_files
 from kubewitness.model.errors import UsageError
 from kubewitness.policy.load import load_policy, policy_of
 from kubewitness.policy.recordings import PREFIX, builtin_policy, find_recording
@@ -166,7 +166,7 @@ def _kept(
     with small_engine() as (engine, folder):
         if policy is not None:
             change = find_lowered(engine, file, path, policy.policy, old)
-            query = lowered_query(file, path, policy.sha256, SORTED)
+            queries = lowered_queries(engine, file, path, policy.sha256)
         else:
             counted = stored_query(f"SELECT count(*) FROM events WHERE {old}", [file], {file.path: path})  # noqa: S608 - of levels that are known
             ((count,),) = engine.run(counted.sql, counted.parameters)
@@ -176,9 +176,17 @@ def _kept(
                 [file],
                 {file.path: path},
             )
+            queries = [query]
         if not change:
             return change, []
-        return change, rewrite_files(engine, query, place=target, folder=folder)
+        files: list[DataFile] = []
+        try:
+            for query in queries:
+                files += rewrite_files(engine, query, place=target, folder=folder)
+        except BaseException:
+            drop_files(files, target)
+            raise
+        return change, files
 
 
 def _is_old(file: DataFile, days: int | None, today: date) -> bool:
