@@ -10,8 +10,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubewitness.app.evidence import halves, kind_of
-from kubewitness.query.engine import EngineError
+from kubewitness.model.event import BY_NAME
+from kubewitness.query.engine import EngineError, with_floors
 from kubewitness.query.needs import ABSENT
+from kubewitness.query.pruning import needed
 from kubewitness.query.reading import decoded_columns, events_query
 
 if TYPE_CHECKING:
@@ -48,11 +50,11 @@ _UNJUDGED = """
 SELECT count(*) FROM staged WHERE kind IS NOT NULL AND kind NOT IN (SELECT kind FROM kinds)
 """
 _INSERT_KINDS = """
--- One row per kind, in the order of `gathered`.
+-- One row per kind, in the order of `again`.
 INSERT INTO kinds BY NAME
-SELECT staged.kind, rows.event, judged.* EXCLUDE (place)
-FROM (SELECT *, row_number() OVER () - 1 AS place FROM ({judged})) AS judged
-JOIN (SELECT unnest($rows) AS event, unnest(range(len($rows))) AS place) AS rows USING (place)
+SELECT staged.kind, rows.event, again.*
+FROM again
+JOIN (SELECT unnest($rows) AS event, unnest(range(len($rows))) AS place) AS rows ON rows.place = again.rowid
 JOIN staged ON staged.rowid = rows.event
 """
 _INSERT_CANDIDATES = """
@@ -120,9 +122,16 @@ class Candidates:
         found = self._gather(rows, self._plan.decoded)
         if found:
             met = {tuple(value or ABSENT for value in row) for row in self._engine.run(_REQUESTS)}
-            groups = [group for group in query.groups if _is_met(group, met)]
-            judged = events_query("SELECT * FROM gathered", query.select, above=query.judging(groups))
-            self._engine.run(_INSERT_KINDS.format(judged=judged), {"rows": found})
+            judging = query.judging([group for group in query.groups if _is_met(group, met)])
+            words = needed((), [*(sql for _, sql in judging), query.select])
+            facts = ", ".join(f'"{name}"' for name in BY_NAME if name in words)
+            derived = events_query("SELECT * FROM gathered", f"SELECT {facts} FROM events")  # noqa: S608 - of the plan
+            self._engine.run(f"CREATE OR REPLACE TEMP TABLE derived AS {derived}")
+            judged = with_floors((("events", "FROM derived"), *judging), query.select)
+            # Thousands of small questions about few rows: to ask them takes less time than to improve them.
+            with self._engine.unoptimized():
+                self._engine.run(f"CREATE OR REPLACE TEMP TABLE again AS {judged}")
+            self._engine.run(_INSERT_KINDS, {"rows": found})
 
     def _judge_candidates(self, rows: list[int]) -> None:
         select, above = self._plan.candidates.select, asking_what_is_open(self._engine, self._plan)

@@ -14,7 +14,7 @@ from kubewitness.model.rule import RuleInfo  # noqa: TC001
 from kubewitness.query.needs import Needs  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 # What of an event is left when it is judged as a representative; what a kind does not see is absent. Where there may be
@@ -204,9 +204,9 @@ class Pass:
                 bit = f"CASE WHEN {answer.sql} THEN {answer.mask}::BIGINT ELSE 0 END"
                 asked.setdefault(answer.column, []).append(bit)
             for column, bits in asked.items():
-                together = " | ".join(bits)
+                together = _any_of(bits)
                 parts[column].append(f"CASE WHEN {group.guard} THEN {together} ELSE 0 END" if group.guard else together)
-        listed = "".join(f", ({' | '.join(answers or ['0'])})::BIGINT AS {name}" for name, answers in parts.items())
+        listed = "".join(f", {_any_of(answers or ['0'])}::BIGINT AS {name}" for name, answers in parts.items())
         used = set(_SHARED.findall(listed))
         shared = "".join(f", {sql} AS {name}" for name, sql in self.shared.items() if name in used)
         return ("shared", f"SELECT *{shared} FROM events"), ("judged", f"SELECT *{listed} FROM shared")  # noqa: S608
@@ -215,6 +215,12 @@ class Pass:
     def create_sql(self) -> str:
         """Statement that makes the table: what the pass gives, and before it what is known of its rows already."""
         return f"CREATE TABLE {self.table} ({_listed(_KNOWN[self.table] | self.columns)})"
+
+
+def _any_of(bits: Sequence[str]) -> str:
+    """All bits of these together: in pairs of pairs, as a long chain takes the engine long to understand."""
+    middle = len(bits) // 2
+    return f"({_any_of(bits[:middle])} | {_any_of(bits[middle:])})" if middle else f"({bits[0]})"
 
 
 # Of a kind: its representative. Of a candidate: what the sketch and its kind have.

@@ -112,6 +112,15 @@ class Engine:
         except duckdb.Error as error:
             raise EngineError(str(error).splitlines()[0]) from error
 
+    @contextmanager
+    def unoptimized(self) -> Generator[None]:
+        """Run queries as they are written meanwhile: where the data are few, planning is most of the work."""
+        self._connection.execute("PRAGMA disable_optimizer")
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA enable_optimizer")
+
     def seal(self, folders: Sequence[str] = ()) -> None:
         """From here on, reach no file and no network, and let no setting be changed; there is no way back.
 
