@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kubewitness.app.judging import judge
-from kubewitness.detect.correlate.bases import CREATE_KIND_SIGHTS
+from kubewitness.detect.correlate.matches import CREATE_KIND_SIGHTS
 from kubewitness.detect.correlate.sights import CREATE_KNOWN, history_sql, value_sql, values_sql
 from kubewitness.detect.keeping import hash_sql, is_several, text_sql, texts_sql
 from kubewitness.facts import macros

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE, rows_of
+from kubewitness.detect.correlate.matches import LIVE, rows_of
 from kubewitness.detect.plan import Table
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import CREATE_KIND_SIGHTS, LIVE, rows_of
 from kubewitness.detect.correlate.correlating import correlate
+from kubewitness.detect.correlate.matches import CREATE_KIND_SIGHTS, LIVE, rows_of
 from kubewitness.detect.correlate.sights import (
     CREATE_FAMILIAR,
     CREATE_KNOWN,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE
+from kubewitness.detect.correlate.matches import LIVE
 
 if TYPE_CHECKING:
     from kubewitness.detect.plan import Plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import matched_rows, matched_sights
+from kubewitness.detect.correlate.matches import Matches
 from kubewitness.detect.keeping import is_several
 from kubewitness.detect.plan import Form
 
@@ -60,10 +60,6 @@ def _columns(first_seen: FirstSeen) -> tuple[dict[str, tuple[str, Form]], dict[s
     return by, shown
 
 
-def _are_there(names: Iterable[str]) -> str:
-    return " AND ".join(f"{name} IS NOT NULL" for name in names)
-
-
 def _asking(plan: Plan, numbers: Iterable[int]) -> dict[int, FirstSeen]:
     """What must be new, by the number of the rule."""
     asked = {number: plan.rules[number].first_seen for number in numbers}
@@ -75,25 +71,28 @@ def values_sql(plan: Plan, numbers: Iterable[int]) -> str:
 
     `event` is the first that shows it, `parts` are hashes of the value's fields. It needs the table `kind_sights`.
     """
-    shown = " UNION ALL ".join(_values(plan, *each) for each in _asking(plan, numbers).items())
     return f"""
 CREATE OR REPLACE TEMP TABLE seen AS
 SELECT
     rule, history, value, any_value(parts) AS parts, sum(events)::BIGINT AS events, max(last_at) AS last_at,
     min(first) AS first, arg_min(event, first.at) AS event
-FROM ({shown})
+FROM ({_matches(plan, numbers).sights()})
 GROUP BY rule, history, value
 """  # noqa: S608 - names made here
 
 
-def _values(plan: Plan, number: int, first_seen: FirstSeen) -> str:
-    by, shown = _columns(first_seen)
-    return f"""
-SELECT {number} AS rule, {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value,
-    [{", ".join(shown)}] AS parts, events, first, event, last_at
-FROM ({matched_sights(plan, plan.rules[number], by | shown)})
-WHERE {_are_there(shown)}
-"""  # noqa: S608 - names of the plan
+def _matches(plan: Plan, numbers: Iterable[int]) -> Matches:
+    """What shows values that rules ask about: rule, history, value, parts."""
+    matches = Matches()
+    for number, first_seen in _asking(plan, numbers).items():
+        by, shown = _columns(first_seen)
+        select = (
+            f"{number} AS rule, {history_sql([*by])} AS history, {value_sql([*shown])} AS value,"
+            f" [{', '.join(shown)}] AS parts"
+        )
+        where = " AND ".join(f"{name} IS NOT NULL" for name in shown)
+        matches.add(plan, plan.rules[number], by | shown, select=select, where=where)
+    return matches
 
 
 def news_sql(plan: Plan, numbers: Iterable[int]) -> str:
@@ -113,7 +112,7 @@ old_histories AS (
 ),
 histories AS (SELECT rule, history, sum(events) AS events, min(first) AS first FROM seen GROUP BY rule, history)
 SELECT
-    seen.rule, seen.history, seen.value, seen.first, coalesce(old_histories.events, 0)::BIGINT AS old_events,
+    seen.rule, seen.history, seen.value, seen.first, coalesce(old_histories.events, 0)::BIGINT AS old_events, after,
     coalesce(old_histories.events, 0) < after AS is_young
 FROM seen
 JOIN asked USING (rule)
@@ -132,61 +131,31 @@ def _after(first_seen: FirstSeen) -> int:
 
 def firsts_sql(plan: Plan, numbers: Iterable[int]) -> str:
     """Statement that makes the table `firsts` of values that are new, out of `news` about these rules."""
-    begun = " UNION ALL ".join(_beginnings(plan, *each) for each in _asking(plan, numbers).items())
+    asked = _asking(plan, numbers)
+    most = max(map(_after, asked.values())) * _MOST_STAGES
+    young = "SEMI JOIN (FROM news WHERE is_young) AS young USING (rule, history)"
     return f"""
 CREATE OR REPLACE TEMP TABLE firsts AS
+WITH histories AS (
+    SELECT rule, history, list_distinct(min({{'at': happened_at, 'request': request_key}}, {most})) AS requests
+    FROM ({_matches(plan, asked).rows(young)})
+    GROUP BY rule, history
+)
 SELECT rule, history, value, news.first.at AS first_at
-FROM news LEFT JOIN ({begun}) AS histories USING (rule, history)
+FROM news LEFT JOIN histories USING (rule, history)
 WHERE NOT is_young OR news.first > list_sort(requests)[after - old_events]
 """  # noqa: S608 - names made here
 
 
-def _beginnings(plan: Plan, number: int, first_seen: FirstSeen) -> str:
-    """Query for the first requests of histories that no baseline knows long enough."""
-    after = _after(first_seen)
-    young = f"SELECT history FROM news WHERE rule = {number} AND is_young"  # noqa: S608 - a number
-    return f"""
-SELECT
-    {number} AS rule, history, {after} AS after,
-    list_distinct(min({{'at': happened_at, 'request': request_key}}, {after * _MOST_STAGES})) AS requests
-FROM ({_sights(plan, number, first_seen, young)})
-GROUP BY history
-"""  # noqa: S608 - numbers and names made here
-
-
-def _sights(plan: Plan, number: int, first_seen: FirstSeen, histories: str) -> str:
-    """Query for the events that show a value: event, request_key, happened_at, history, value; a row for each value.
-
-    Args:
-        plan: the plan.
-        number: of the rule.
-        first_seen: what must be new.
-        histories: query for those that matter.
-    """
-    by, shown = _columns(first_seen)
-    return (
-        "SELECT event, request_key, happened_at,"  # noqa: S608 - names of the plan
-        f" {history_sql(list(by))} AS history, {value_sql(list(shown))} AS value"
-        f" FROM ({matched_rows(plan, plan.rules[number], by | shown)}) WHERE {_are_there(shown)}"
-        f" AND history IN ({histories})"
-    )
-
-
 def remembered_sql(plan: Plan, numbers: Iterable[int]) -> str:
     """Statement that fills `remembered` with what shows one of the `firsts` about these rules, for some time."""
-    shown = " UNION ALL ".join(
-        f"SELECT {number} AS rule, * FROM ({_sights(plan, number, first_seen, _NEW.format(number=number))})"  # noqa: S608
-        for number, first_seen in _asking(plan, numbers).items()
-    )
     return f"""
 INSERT INTO remembered
 SELECT DISTINCT rule, event, hash(history, value)
-FROM ({shown}) JOIN firsts USING (rule, history, value)
+FROM ({_matches(plan, numbers).rows("JOIN firsts USING (rule, history, value)")})
 WHERE happened_at <= first_at + INTERVAL {NEWS_S} SECOND
 """  # noqa: S608 - names made here
 
-
-_NEW = "SELECT history FROM firsts WHERE rule = {number}"
 
 REMEMBER_FAMILIAR = f"""
 INSERT INTO familiar

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.detect.correlate.bases import LIVE, matched_rows, rows_of
+from kubewitness.detect.correlate.matches import LIVE, matched_rows, rows_of
 from kubewitness.detect.plan import Form, Table
 
 if TYPE_CHECKING:
