@@ -15,12 +15,9 @@ if TYPE_CHECKING:
     from kubewitness.detect.rule import Correlation
 
 _RISING = frozenset({Comparison.GREATER, Comparison.GREATER_OR_EQUAL})
-_COUNTED = {
-    CorrelationKind.EVENTS: "request_key",
-    CorrelationKind.VALUES: "value",
-    CorrelationKind.TEMPORAL: "rule",
-}
-"""Of kinds that count: the column whose different values are as many as is counted."""
+_DIFFERENT = {CorrelationKind.VALUES: "value", CorrelationKind.TEMPORAL: "rule"}
+"""Of kinds that count what is different: the column."""
+_COUNTED = frozenset({CorrelationKind.EVENTS, *_DIFFERENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def windows(base: str, measure: Measure) -> str:
         base: `base_rows` of correlations that measure so.
         measure: what they measure.
     """
-    is_different = measure.kind in {CorrelationKind.VALUES, CorrelationKind.TEMPORAL}
+    is_different = measure.kind in _DIFFERENT
     return f"""
 WITH base AS MATERIALIZED ({base}),
 {_possible(measure)},
@@ -87,21 +84,23 @@ def _possible(measure: Measure) -> str:
     To count rows is cheaper than to count what is different in them, and they are at least as many. A window lies in
     two stretches of its own length that follow each other, so that one of them has half of what the window has.
     """
-    counted = _COUNTED.get(measure.kind)
-    if counted is None or measure.comparison not in _RISING:
+    if measure.kind not in _COUNTED or measure.comparison not in _RISING:
         return "possible AS (FROM base)"
+    column = _DIFFERENT.get(measure.kind)
+    counted = f"count(DISTINCT {column})" if column else "count(*)"
+    plausible = f"""
+    SEMI JOIN (
+        SELECT number, cause FROM base GROUP BY ALL HAVING count(*) {measure.comparison} any_value(threshold)
+    ) AS plausible USING (number, cause)"""  # noqa: S608 - an operator
     return f"""
-plausible AS (
-    SELECT number, cause FROM base GROUP BY ALL HAVING count(*) {measure.comparison} any_value(threshold)
-),
 stretches AS (
-    SELECT number, cause, any_value(threshold) AS threshold, count(DISTINCT {counted}) AS different
-    FROM base SEMI JOIN plausible USING (number, cause)
+    SELECT number, cause, any_value(threshold) AS threshold, {counted} AS most
+    FROM base {plausible if column else ""}
     GROUP BY number, cause, epoch_us(happened_at) // (window_s * 1000000)
 ),
 enough AS (
     SELECT number, cause FROM stretches GROUP BY ALL
-    HAVING least(sum(different), 2 * max(different)) {measure.comparison} any_value(threshold)
+    HAVING least(sum(most), 2 * max(most)) {measure.comparison} any_value(threshold)
 ),
 possible AS (SELECT * FROM base SEMI JOIN enough USING (number, cause))"""  # noqa: S608 - names made here
 
