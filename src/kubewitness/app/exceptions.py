@@ -80,7 +80,7 @@ def take_out(engine: Engine, plan: Plan, clusters: Sequence[Cluster], platform: 
             active.append(Active(number, None, everywhere=True))
         elif own != ANY:
             active += (Active(number, each.key, everywhere=False) for each in clusters if each.platform == own)
-    holding = {table: engine.run(query)[0] for table, query in holding_sql(plan)}
+    holding = {table: engine.rows(query)[0] for table, query in holding_sql(plan)}
     for statement in excepting_sql(plan, active, holding):
         engine.run(statement)
 

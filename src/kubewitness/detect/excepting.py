@@ -16,7 +16,7 @@ from kubewitness.detect.plan import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kubewitness.detect.plan import Plan
+    from kubewitness.detect.plan import Bit, Plan
 
 ANY = "any"
 """The platform whose exceptions hold in every cluster."""
@@ -72,24 +72,27 @@ def signs_sql(plan: Plan) -> str:
 
 
 def holding_sql(plan: Plan) -> list[tuple[Table, str]]:
-    """Queries of one row: the bits of exceptions that are set in any row of a table, word by word."""
-    words = {
-        table: {bit.word for each in plan.exceptions for bit in each.bits if bit.table is table} for table in Table
-    }
-    return [
-        (table, f"SELECT {', '.join(f'bit_or(excepted_{word})' for word in range(max(own) + 1))} FROM {table}")  # noqa: S608
-        for table, own in words.items()
-        if own
-    ]
+    """Queries of one row about what exceptions hold of in a table: the bits of them and of rules, by column."""
+    queries: list[tuple[Table, str]] = []
+    for table in Table:
+        own = {f"excepted_{bit.word}" for each in plan.exceptions for bit in each.bits if bit.table is table}
+        if own:
+            rules = {f"matched_{rule.bit.word}" for rule in plan.rules if rule.bit and rule.bit.table is table}
+            listed = ", ".join(f"bit_or({column}) AS {column}" for column in sorted(own | rules))
+            holds = " OR ".join(f"{column} <> 0" for column in sorted(own))
+            queries.append((table, f"SELECT {listed} FROM {table} WHERE {holds}"))  # noqa: S608 - names made here
+    return queries
 
 
-def excepting_sql(plan: Plan, active: Sequence[Active], holding: Mapping[Table, Sequence[int | None]]) -> Iterator[str]:
+def excepting_sql(
+    plan: Plan, active: Sequence[Active], holding: Mapping[Table, Mapping[str, int | None]]
+) -> Iterator[str]:
     """Statements that fill `excepted_kinds` and `excepted_candidates`, and clear the bits of the rules.
 
     Args:
         plan: with the exceptions.
         active: where they hold.
-        holding: the answers of `holding_sql`: most exceptions hold of nothing in most logs.
+        holding: the answers of `holding_sql`: most exceptions hold of nothing in most logs, and of few rules' matches.
     """
     yield CREATE_EXCEPTED
     pairs: dict[tuple[Table, int, int], list[tuple[int | str, ...]]] = defaultdict(list)
@@ -100,13 +103,19 @@ def excepting_sql(plan: Plan, active: Sequence[Active], holding: Mapping[Table, 
         for rule, _ in exception.rules:
             bit = plan.rules[rule].bit
             own = next((own for own in exception.bits if bit and own.table is bit.table), None)
-            if bit and own and (holding[own.table][own.word] or 0) & own.mask:
+            if bit and own and _hold_together(holding[own.table], own, bit):
                 pairs[bit.table, own.word, bit.word].append((each.exception, own.mask, rule, bit.mask, *where))
                 cleared[bit.table, bit.word][rule] = bit.mask
     for (table, word, matched), rows in pairs.items():
         yield from _take_out(table, word, matched, rows)
     for (table, word), bits in cleared.items():
         yield _clear(table, word, bits)
+
+
+def _hold_together(held: Mapping[str, int | None], exception: Bit, rule: Bit) -> bool:
+    """Whether both an exception and a rule hold of anything that exceptions hold of."""
+    excepted, matched = held[f"excepted_{exception.word}"] or 0, held[f"matched_{rule.word}"] or 0
+    return bool(excepted & exception.mask and matched & rule.mask)
 
 
 def _take_out(table: Table, word: int, matched: int, pairs: Sequence[tuple[int | str, ...]]) -> Iterator[str]:
