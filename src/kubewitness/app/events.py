@@ -292,7 +292,7 @@ def _demand_events(ledger: Ledger) -> None:
     if ledger.is_unanswerable:
         first = next(iter((*ledger.unreadable, *ledger.rejections)), None)
         where = f": {first.origin}: {first.reason}" if first else ""
-        what = f"{ledger.read:,} read, and no audit event among them" if ledger.read else "nothing could be read"
+        what = f"{ledger.read:,} records read, no audit event among them" if ledger.read else "nothing could be read"
         raise UnreadableError(f"{what}{where}", hint="kubewitness scan counts what is in files, and says why")
 
 

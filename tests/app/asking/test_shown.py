@@ -86,7 +86,7 @@ def test_where_there_is_nothing_to_judge_by_it_is_not_known(tmp_path: Path, line
     path = tmp_path / "audit.log"
     path.write_bytes(line_of(1, level=None) + b"\n")
     assert _shown("verb:delete", Logs((str(path),))).could is Could.UNKNOWN
-    path.write_text("I1117 klog text of another category\n")
+    path.write_text("")
     assert _shown("verb:delete", Logs((str(path),))).could is Could.UNKNOWN
     assert _shown("verb:delete", Logs((str(path),)), "builtin:metadata").could is Could.YES
 
