@@ -4,7 +4,6 @@ SELECT
     *,
     written[1] AS written_labels,
     written[2] AS written_annotations,
-    written[3] AS written_matter,
     CASE
         WHEN resource IN (
             'pods', 'deployments', 'daemonsets', 'statefulsets', 'replicasets', 'replicationcontrollers', 'jobs', 'cronjobs',

@@ -1,8 +1,8 @@
 -- One row per event: labels and annotations of what is written, and the settings of objects other than pods and roles.
 SELECT
     *,
-    CASE WHEN resource = 'services' THEN from_json(written_matter, kw_service_specs()) END AS service_specs,
-    CASE WHEN resource = 'ingresses' THEN from_json(written_matter, kw_ingress_specs()) END AS ingress_specs,
+    CASE WHEN resource = 'services' THEN from_json(written[3], kw_service_specs()) END AS service_specs,
+    CASE WHEN resource = 'ingresses' THEN from_json(written[3], kw_ingress_specs()) END AS ingress_specs,
     CASE WHEN subresource IS NULL AND written_labels IS NOT NULL THEN kw_pairs(written_labels) END AS object_labels,
     CASE
         WHEN verb = 'patch' AND starts_with(request_object, '[') THEN kw_distinct(list_transform(
@@ -18,7 +18,7 @@ SELECT
     CASE
         WHEN subresource IS NULL AND written_annotations IS NOT NULL THEN kw_pairs(written_annotations)
     END AS object_annotations,
-    CASE WHEN resource = 'configmaps' THEN written_matter END AS config_data,
+    CASE WHEN resource = 'configmaps' THEN written[3] END AS config_data,
     CASE
         WHEN is_write AND resource IN (
             'deployments', 'statefulsets', 'replicasets', 'replicationcontrollers'
