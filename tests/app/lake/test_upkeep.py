@@ -14,10 +14,11 @@ from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.lake.retaining import Keeping, retain
 from kubewitness.app.lake.upkeep import compact
+from kubewitness.facts import macros
 from kubewitness.model.errors import StoreError
 from kubewitness.model.event import FACTS
 from kubewitness.query.engine import Engine
-from kubewitness.store import files, table
+from kubewitness.store import files, relation, table
 from kubewitness.store.lake import Lake
 
 if TYPE_CHECKING:
@@ -176,6 +177,32 @@ def test_a_store_of_an_older_program_has_the_facts_of_this_one(
     assert compact(str(store)).written == 1
     assert store_info(str(store)).older_files == 0
     assert stored(store, *facts)[:4] == stored(new, *facts)
+
+
+@pytest.mark.parametrize("few", [0, 16])
+def test_events_of_older_and_newer_files_are_looked_up_by_their_rows(
+    few: int, store: Path, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        _as_older(patched)
+        fill(store, line, [4])
+    fill(store, line, [9])
+    monkeypatch.setattr(relation, "_FEW_FILES", few)
+    snapshot = open_snapshot(str(store))
+    assert not snapshot.has_facts
+    select = 'SELECT "row", audit_id, actor FROM events'
+    engine = Engine(tmp_path)
+    try:
+        engine.run(macros())
+        whole = snapshot.query(select)
+        known = sorted(engine.run(whole.sql, whole.parameters))
+        assert len(known) == 9
+        engine.run("CREATE TEMP TABLE wanted AS SELECT unnest($rows) AS row", {"rows": [row for row, *_ in known[::2]]})
+        for rows in ([row for row, *_ in known[::2]], "wanted"):
+            some = snapshot.query(select, rows=rows)
+            assert sorted(engine.run(some.sql, some.parameters)) == known[::2]
+    finally:
+        engine.close()
 
 
 def test_a_store_of_a_newer_program_is_refused(store: Path, line: Line) -> None:
