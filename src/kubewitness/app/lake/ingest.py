@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kubewitness.store.places import Place
     from kubewitness.store.positions import Position
 
-_BATCH_BYTES = 100 << 20
+_BATCH_BYTES = 200 << 20
 _MEMORY_LIMIT = "1500MB"
 _BATCH_PIECES = 500
 _TRIES = 50
