@@ -42,7 +42,7 @@ def stored_query(
     paths: Mapping[str, str],
     *,
     above: Sequence[tuple[str, str]] = (),
-    rows: Iterable[int] | str | None = None,
+    rows: Iterable[int] | None = None,
 ) -> ReadingQuery:
     """The query `select` over the events of data files.
 
@@ -56,11 +56,10 @@ def stored_query(
         files: data files.
         paths: where the engine finds each, by its path in the store.
         above: further named queries between `events` and `select`.
-        rows: numbers of the only events that `events` is to have, a few of all, or the name of a table whose column
-            `row` has them. Whatever is made of events is then made of these alone.
+        rows: numbers of the only events that `events` is to have; it is not read through for them.
     """
     ordered = sorted(files, key=lambda file: file.facts != facts_version())  # newer facts first
-    places = None if rows is None or isinstance(rows, str) else _by_file(rows)
+    places = None if rows is None else _by_file(rows)
     found: list[str] = []
     parameters: dict[str, Any] = {}
     for is_older in (False, True):
@@ -74,8 +73,6 @@ def stored_query(
         name = "older" if is_older else "current"
         read, given = _placed(numbered, places, name) if places else _whole(numbered, name)
         parameters |= given
-        if isinstance(rows, str):
-            read = f'SELECT * FROM ({read}) WHERE "row" IN (SELECT "row" FROM {rows})'  # noqa: S608 - a table of ours
         found.append(_derived(read, [*(sql for _, sql in above), select]) if is_older else read)
     events = " UNION ALL BY NAME ".join(f"({sql})" for sql in found) or _empty()
     return ReadingQuery(with_floors((("events", events), *above), select), parameters)

@@ -42,12 +42,12 @@ SELECT count(*) FILTER (NOT partial), count(*) FILTER (partial), min(happened_at
 _REPRESENTATIVES = """
 -- One row per kind: an event that stands for it.
 CREATE OR REPLACE TEMP TABLE representatives AS
-SELECT kind AS own_kind, min("row") AS "row" FROM sketches GROUP BY kind
+SELECT kind AS own_kind, min("row") AS own_row FROM sketches GROUP BY kind
 """
 _WANTED = """
 -- The rows that a rule matched or may match, and one of each kind.
 CREATE OR REPLACE TEMP TABLE wanted AS
-SELECT "row" FROM representatives
+SELECT own_row AS "row" FROM representatives
 UNION
 SELECT sketches."row" FROM sketches JOIN judged_kinds USING (kind) WHERE {is_wanted}
 """
@@ -106,16 +106,15 @@ class StoredEvidence(Evidence):
         if not asked:
             return {}
         self._engine.run(
-            'CREATE OR REPLACE TEMP TABLE asked AS SELECT rowid AS event_number, "row" FROM staged'
+            'CREATE OR REPLACE TEMP TABLE asked AS SELECT rowid AS event_number, "row" AS event_row FROM staged'
             " WHERE rowid IN (SELECT unnest($rows))",
             {"rows": asked},
         )
         listed = ", ".join(f"{sql} AS {name}" for name, sql in wanted.items())
         query = self._snapshot.query(
-            f'SELECT "row" AS event_row, {listed} FROM events',  # noqa: S608 - of the plan
-            rows="asked",
+            f'SELECT "row" AS event_row, {listed} FROM events WHERE "row" IN (SELECT event_row FROM asked)'  # noqa: S608 - of the plan
         )
-        numbers = {place: number for number, place in self._engine.run('SELECT event_number, "row" FROM asked')}
+        numbers = {place: number for number, place in self._engine.run("SELECT event_number, event_row FROM asked")}
         return {
             numbers[row.pop("event_row")]: {name: value for name, value in row.items() if value is not None}
             for row in self._engine.rows(query.sql, query.parameters)
@@ -162,11 +161,10 @@ def _judge_kinds(engine: Engine, plan: Plan, snapshot: Snapshot, names: list[str
         snapshot,
         "again",
         # Not a join: data files on the side that a join is built of make the engine (2.0) fail now and then.
-        f'SELECT "row", {columns} FROM events',  # noqa: S608 - of the plan
-        rows="representatives",
+        f'SELECT "row", {columns} FROM events WHERE "row" IN (SELECT own_row FROM representatives)',  # noqa: S608 - of the plan
     )
     select = f'SELECT own_kind AS kind, "row", {listed} FROM judged'  # noqa: S608 - of the plan
-    rows = 'SELECT again.*, own_kind FROM again JOIN representatives USING ("row")'
+    rows = 'SELECT again.*, own_kind FROM again JOIN representatives ON own_row = "row"'
     judged = with_floors((("events", rows), *above), select)
     engine.run(f"CREATE OR REPLACE TEMP TABLE judged_kinds AS {judged}")
 
@@ -177,9 +175,8 @@ def _stage(engine: Engine, plan: Plan, snapshot: Snapshot, names: list[str]) -> 
     engine.run(_WANTED.format(is_wanted="TRUE" if _looks_at_all(engine, plan) else answered))
     values = ", ".join(f"{sql} AS {name}" for name, sql in plan.sketch.values.items())
     query = snapshot.query(
-        f'SELECT {values}, "row" FROM sketched',  # noqa: S608 - of the plan
+        f'SELECT {values}, "row" FROM sketched WHERE "row" IN (SELECT "row" FROM wanted)',  # noqa: S608 - of the plan
         above=(("sketched", _SKETCHED),),
-        rows="wanted",
     )
     engine.run(f"INSERT INTO staged BY NAME {query.sql}", {**query.parameters, "names": names})
     engine.run(_KINDS)
@@ -205,9 +202,8 @@ def _judge_candidates(engine: Engine, plan: Plan, snapshot: Snapshot) -> None:
         engine,
         snapshot,
         "again",
-        f'SELECT "row", {listed} FROM judged',  # noqa: S608 - same
+        f'SELECT "row", {listed} FROM judged WHERE "row" IN (SELECT "row" FROM opened)',  # noqa: S608 - same
         above=asking_what_is_open(engine, plan),
-        rows="opened",
     )
     engine.run(_CANDIDATES.format(answers=answers_of_candidates(plan)))
 
@@ -225,9 +221,8 @@ def _create(
     parameters: Mapping[str, Any] | None = None,
     *,
     above: tuple[tuple[str, str], ...] = (),
-    rows: str | None = None,
 ) -> None:
     """Make a table of a query over the events of a store."""
-    query = snapshot.query(select, above=above, rows=rows)
+    query = snapshot.query(select, above=above)
     used = {name: value for name, value in (parameters or {}).items() if f"${name}" in query.sql}
     engine.run(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.sql}", {**query.parameters, **used})

@@ -65,12 +65,12 @@ class Snapshot:
         return int(count)
 
     def query(
-        self, select: str, *, above: Sequence[tuple[str, str]] = (), rows: Iterable[int] | str | None = None
+        self, select: str, *, above: Sequence[tuple[str, str]] = (), rows: Iterable[int] | None = None
     ) -> ReadingQuery:
         """The query `select` over `events`: the events table, and the columns that a store has beside it.
 
         Events outside of the period that was asked for may be among them: files are left out, not rows. With `rows`,
-        numbers of events or a table of them, only these.
+        numbers of events, only these.
         """
         paths = self.place.paths(each.path for each in self.files)
         return stored_query(select, self.files, paths, above=above, rows=rows)
