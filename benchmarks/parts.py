@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PARTS = {
     "INSERT INTO staged": "sketch of all events",
+    "TABLE derived": "kinds",
+    "FROM derived": "kinds",
     "INSERT INTO kinds": "kinds",
     "TABLE again": "candidates (and representatives of kinds), read again and asked",
     "INSERT INTO candidates": "candidates (and representatives of kinds), read again and asked",
