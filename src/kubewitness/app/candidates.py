@@ -6,10 +6,9 @@ than to ask a few thousand events, so parts wait for others, and those of all sh
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from kubewitness.app.evidence import halves, kind_of
+from kubewitness.app.evidence import halves
 from kubewitness.model.event import BY_NAME
 from kubewitness.query.engine import EngineError, with_floors
 from kubewitness.query.needs import ABSENT
@@ -19,7 +18,7 @@ from kubewitness.query.reading import decoded_columns, events_query
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kubewitness.app.evidence import Evidence
+    from kubewitness.app.evidence import Evidence, Rows
     from kubewitness.app.parts import Span
     from kubewitness.app.readings import Reading
     from kubewitness.detect.plan import Group, Plan
@@ -119,7 +118,7 @@ class Candidates:
 
     def _judge_kinds(self, rows: list[int]) -> None:
         query = self._plan.kinds
-        found = self._gather(rows, self._plan.decoded)
+        found = self._gather(self._evidence.alike(rows), self._plan.decoded)
         if found:
             met = {tuple(value or ABSENT for value in row) for row in self._engine.run(_REQUESTS)}
             judging = query.judging([group for group in query.groups if _is_met(group, met)])
@@ -135,54 +134,49 @@ class Candidates:
 
     def _judge_candidates(self, rows: list[int]) -> None:
         select, above = self._plan.candidates.select, asking_what_is_open(self._engine, self._plan)
-        if len({kind_of(self._reading.span(row).part) for row in rows}) == 1 or not self._ask_together(
-            rows, select, above
-        ):
-            self._lost += len(rows)
-            for found in self._read_again(rows, select, above):
+        groups = self._evidence.alike(rows)
+        self._lost += len(rows)
+        if len(groups) == 1 or not self._ask_together(groups, select, above):
+            for found in self._read_again(groups, select, above):
                 self._keep_candidates(found)
-                self._lost -= len(found)
 
-    def _ask_together(self, rows: list[int], select: str, above: Sequence[tuple[str, str]]) -> bool:
+    def _ask_together(self, groups: Sequence[Rows], select: str, above: Sequence[tuple[str, str]]) -> bool:
         """Ask events of several shapes and clusters at once; False when the engine refuses."""
-        found = self._gather(
-            rows, {name: f'"{name}"' for name in decoded_columns([*(sql for _, sql in above), select])}
-        )
+        columns = decoded_columns([*(sql for _, sql in above), select])
+        found = self._gather(groups, {name: f'"{name}"' for name in columns})
         query = events_query("SELECT * FROM gathered", select, above=above)
         try:
             self._engine.run(f"CREATE OR REPLACE TEMP TABLE again AS {query}")
         except EngineError:
             return False
         self._keep_candidates(found)
-        self._lost += len(rows) - len(found)
         return True
 
     def _keep_candidates(self, rows: list[int]) -> None:
         self._engine.run(_INSERT_CANDIDATES.format(answers=answers_of_candidates(self._plan)), {"rows": rows})
+        self._lost -= len(rows)
 
-    def _gather(self, rows: list[int], columns: Mapping[str, str]) -> list[int]:
+    def _gather(self, groups: Sequence[Rows], columns: Mapping[str, str]) -> list[int]:
         """Fill the table `gathered` with columns of `decoded`, by name; gives its rows of `staged`, in order."""
         select = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM decoded"  # noqa: S608 - of the plan
         self._engine.run("DROP TABLE IF EXISTS gathered")
         gathered: list[int] = []
-        for found in self._read_again(rows, select):
+        for found in self._read_again(groups, select):
             self._engine.run("INSERT INTO gathered FROM again" if gathered else "ALTER TABLE again RENAME TO gathered")
             gathered += found
         return gathered
 
-    def _read_again(self, rows: list[int], select: str, above: Sequence[tuple[str, str]] = ()) -> Iterator[list[int]]:
+    def _read_again(
+        self, groups: Sequence[Rows], select: str, above: Sequence[tuple[str, str]] = ()
+    ) -> Iterator[list[int]]:
         """Fill the table `again`, in turns, from rows of `staged`; yields the rows that it has, in order.
 
         One turn is of one shape and cluster.
         """
-        by_span = [(span, list(members)) for span, members in groupby(rows, key=self._reading.span)]
-        by_span.sort(key=lambda item: kind_of(item[0].part))
-        for _, alike in groupby(by_span, key=lambda item: kind_of(item[0].part)):
-            yield from self._read_alike(list(alike), select, above)
+        for wanted in groups:
+            yield from self._read_group(wanted, select, above)
 
-    def _read_alike(
-        self, wanted: Sequence[tuple[Span, list[int]]], select: str, above: Sequence[tuple[str, str]]
-    ) -> Iterator[list[int]]:
+    def _read_group(self, wanted: Rows, select: str, above: Sequence[tuple[str, str]]) -> Iterator[list[int]]:
         copied = self._evidence.copy(wanted)
         query = copied.query(select, above)
         try:
@@ -192,8 +186,7 @@ class Candidates:
         if count == len(copied.rows):  # else nobody can say which row is which
             yield copied.rows
         else:
-            for half in halves(wanted):
-                yield from self._read_alike(half, select, above)
+            yield from self._read_again(halves(wanted), select, above)
 
 
 def is_open(plan: Plan) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kubewitness.query.engine import Engine
     from kubewitness.query.reading import ReadingQuery
 
+    Rows = list[tuple[Span, list[int]]]
+
 
 _FILE_BYTES = 2 << 20
 
@@ -124,15 +126,17 @@ class Evidence:
         """
         listed = ", ".join(f"{sql} AS {name}" for name, sql in wanted.items())
         found: dict[int, dict[str, Any]] = {}
-        spans = ((self._reading.span(row), row) for row in sorted(set(rows)))
-        # Parts of one kind are read together: many small files cost as much as one.
-        by_part = [(span, [row for _, row in group]) for span, group in groupby(spans, key=lambda item: item[0])]
-        by_part.sort(key=lambda item: kind_of(item[0].part))
-        for _, group in groupby(by_part, key=lambda item: kind_of(item[0].part)):
-            found |= self._read(list(group), listed)
+        for group in self.alike(sorted(set(rows))):
+            found |= self._read(group, listed)
         return found
 
-    def copy(self, wanted: Sequence[tuple[Span, Sequence[int]]]) -> Copied:
+    def alike(self, rows: Iterable[int]) -> list[Rows]:
+        """Rising rows by the shape and cluster of their parts: what can be read together, however many files it is."""
+        by_span = [(span, list(members)) for span, members in groupby(rows, key=self._reading.span)]
+        by_span.sort(key=lambda item: _kind(item[0].part))
+        return [list(group) for _, group in groupby(by_span, key=lambda item: _kind(item[0].part))]
+
+    def copy(self, wanted: Rows) -> Copied:
         """Copy the lines of these rows, which are of one shape and cluster, into files of their own.
 
         Lines of a source that is gone are missing.
@@ -147,7 +151,7 @@ class Evidence:
         part = wanted[0][0].part
         return Copied(copier.paths, part.shape, part.cluster, order, copier.longest)
 
-    def _read(self, wanted: list[tuple[Span, list[int]]], listed: str) -> dict[int, dict[str, Any]]:
+    def _read(self, wanted: Rows, listed: str) -> dict[int, dict[str, Any]]:
         copied = self.copy(wanted)
         query = copied.query(f"SELECT {listed} FROM events")  # noqa: S608 - names of columns and facts about them
         try:
@@ -163,16 +167,15 @@ class Evidence:
         }
 
 
-def halves(wanted: Sequence[tuple[Span, list[int]]]) -> list[list[tuple[Span, list[int]]]]:
+def halves(wanted: Rows) -> list[Rows]:
     """Rows of spans in two halves; none of a single row."""
     if len(wanted) > 1:
         middle = len(wanted) // 2
-        return [list(wanted[:middle]), list(wanted[middle:])]
+        return [wanted[:middle], wanted[middle:]]
     ((span, rows),) = wanted
     middle = len(rows) // 2
     return [[(span, rows[:middle])], [(span, rows[middle:])]] if middle else []
 
 
-def kind_of(part: Part) -> tuple[str, str]:
-    """What the lines of parts that are read in one query have in common: their shape and the name of their cluster."""
+def _kind(part: Part) -> tuple[str, str]:
     return part.shape.value, part.cluster or ""

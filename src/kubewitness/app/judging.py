@@ -47,12 +47,14 @@ class Judged:
         evidence: to read them again.
         unjudged: number of those that could not be read a second time.
         totals: what was read; None when `staged` has a row for every record.
+        lowered: number of events of which a policy has taken something since they were taken into a store.
     """
 
     reading: Reading
     evidence: Evidence
     unjudged: int
     totals: Totals | None = None
+    lowered: int = 0
 
 
 def judge(engine: Engine, plan: Plan, paths: Sequence[str], folder: Path, *, cluster: str | None) -> Judged:

@@ -138,7 +138,6 @@ class _Scan:
         self._options = options
         self._folder = folder
         self._redactor = Redactor(reveal=options.reveal)
-        self._lowered = 0
 
     def run(self, paths: Sequence[str], began: float) -> Report:
         judged = self._judge(paths)
@@ -162,7 +161,7 @@ class _Scan:
             first_at=first_at,
             last_at=last_at,
             rules=sum(rule.alerts for rule in self._plan.rules),
-            remarks=tuple(_remarks(reading, ledger, judged.unjudged, self._lowered)),
+            remarks=tuple(_remarks(judged, ledger)),
             duration_s=time.perf_counter() - began,
             platforms=platforms_of(clusters, self._options.platform),
             exceptions=exception_uses(
@@ -183,8 +182,7 @@ class _Scan:
         from kubewitness.app.lake.opening import open_snapshot  # noqa: PLC0415 - it takes long to import
 
         snapshot = open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
-        self._lowered = snapshot.count_lowered(self._engine)
-        return self._judge_stored(snapshot)
+        return replace(self._judge_stored(snapshot), lowered=snapshot.count_lowered(self._engine))
 
     def _judge_stored(self, snapshot: Snapshot) -> Judged:
         from kubewitness.app.lake.judging import judge_store  # noqa: PLC0415 - only stores need it
@@ -290,14 +288,15 @@ class _Scan:
         return ledger, first_at, last_at
 
 
-def _remarks(reading: Reading, ledger: Ledger, unjudged: int, lowered: int) -> Iterator[str]:
-    if lowered:
+def _remarks(judged: Judged, ledger: Ledger) -> Iterator[str]:
+    reading = judged.reading
+    if judged.lowered:
         yield (
-            f"{lowered:,} events are not as they were taken: a policy has lowered them since (kubewitness store info),"
-            " and rules do not see what it took away"
+            f"{judged.lowered:,} events are not as they were taken: a policy has lowered them since"
+            " (kubewitness store info), and rules do not see what it took away"
         )
-    if unjudged:
-        yield f"{unjudged} events could not be read a second time, so most rules did not see them"
+    if judged.unjudged:
+        yield f"{judged.unjudged} events could not be read a second time, so most rules did not see them"
     if reading.left_out:
         names = ", ".join(reading.left_out[:3]) + (" ..." if len(reading.left_out) > 3 else "")  # noqa: PLR2004
         yield f"{len(reading.left_out)} files were left out because their names are not those of logs: {names}"
