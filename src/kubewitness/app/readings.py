@@ -10,6 +10,8 @@ from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Ledger, Origin, Rejection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kubewitness.app.parts import Span
     from kubewitness.sources import Source
 
@@ -63,6 +65,10 @@ class Reading:
     def span(self, row: int) -> Span:
         """The part that a row is from."""
         return self.spans[bisect_right(self.spans, row, key=lambda item: item.first_row) - 1]
+
+    def origins(self, rows: Iterable[tuple[int, int | None, int | None]]) -> dict[int, Origin]:
+        """Where the records of rows stand, by row: each with what `origin` takes."""
+        return {row: self.origin(row, source_id, line) for row, source_id, line in rows}
 
     def origin(self, row: int, source_id: int | None, line: int | None) -> Origin:
         """Where the record of a row stands; `source_id` and `line` are its columns, null where the part knows them."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kubewitness.app.readings import Reading
     from kubewitness.detect.plan import Plan
     from kubewitness.model.alert import Maker
-    from kubewitness.model.ledger import Ledger
+    from kubewitness.model.ledger import Ledger, Origin
 
 _DETAILED_EVENTS = 50
 _READ_AT_ONCE = 10_000
@@ -207,8 +207,9 @@ class _Scan:
 
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
         hits = self._engine.rows(grouped_sql(self._plan))
+        origins = reading.origins({(row["event"], row["source_id"], row["record_line"]) for row in hits})
         if not self._options.alerts:
-            return [], [self._bare_match(row, reading) for row in hits]
+            return [], [self._bare_match(row, origins[row["event"]]) for row in hits]
         groups = [
             list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
         ]
@@ -223,7 +224,7 @@ class _Scan:
         familiar = known_before(self._engine, self._plan, evidence)
         # Several rules may match one event.
         by_row = {row["event"]: row for row in hits}
-        made = {event: self._event(row, known.get(event, {}), reading, makers) for event, row in by_row.items()}
+        made = {event: self._event(row, known.get(event, {}), origins[event], makers) for event, row in by_row.items()}
         alerts: list[Alert] = []
         matches: list[Match] = []
         for group in groups:
@@ -242,9 +243,8 @@ class _Scan:
                 ]  # fmt: skip
         return alerts, matches
 
-    def _bare_match(self, row: dict[str, Any], reading: Reading) -> Match:
+    def _bare_match(self, row: dict[str, Any], origin: Origin) -> Match:
         rule = self._plan.rules[row["rule"]].info
-        origin = reading.origin(row["event"], row["source_id"], row["record_line"])
         return Match(
             rule.id, rule.catalogue, rule.severity, None, None, origin.source, origin.line, row["happened_at"], None
         )
@@ -255,9 +255,8 @@ class _Scan:
         return (*_DETAILS, *sorted(named & BY_NAME.keys() - {*_DETAILS}))
 
     def _event(
-        self, row: dict[str, Any], event: dict[str, Any], reading: Reading, makers: Mapping[int, Maker]
+        self, row: dict[str, Any], event: dict[str, Any], origin: Origin, makers: Mapping[int, Maker]
     ) -> AlertEvent:
-        origin = reading.origin(row["event"], row["source_id"], row["record_line"])
         details = {name: value for name, value in event.items() if name not in {"audit_id", "stage"}}
         return AlertEvent(
             event.get("audit_id"),

@@ -171,6 +171,7 @@ FACTS = _columns(
     ("authorized_binding", "VARCHAR", None, "Binding or role assignment that allowed it"),
     ("authorized_role", "VARCHAR", None, "Role that allowed it"),
     ("object_name", "VARCHAR", None, "Name of the object, also where the server generated it"),
+    ("generate_name", "VARCHAR", None, "What the request wants the name to begin with that the server generates"),
     ("owner_kind", "VARCHAR", None, "Kind of the controller that owns the object"),
     ("owner_name", "VARCHAR", None, "Name of the controller that owns the object"),
     ("privileged", "BOOLEAN", None, "Whether any container is privileged"),
