@@ -161,7 +161,12 @@ FACTS = _columns(
     ("exec_container", "VARCHAR", None, "Container of an exec or attach, out of the URI"),
     ("dry_run", "BOOLEAN", None, "Whether the request asked not to be carried out"),
     ("allowed", "BOOLEAN", None, "Whether it was authorised: the decision, else what the code proves"),
-    ("succeeded", "BOOLEAN", None, "Whether it was carried out: code 101 or 2xx, or no answer in the record that says otherwise"),
+    (
+        "succeeded",
+        "BOOLEAN",
+        None,
+        "Whether it was carried out: code 101 or 2xx, or no answer in the record that says otherwise",
+    ),
     (
         "authorized_by",
         "VARCHAR",
@@ -182,7 +187,12 @@ FACTS = _columns(
     ("capabilities", "VARCHAR[]", None, "Linux capabilities that any container adds, without CAP_"),
     ("images", "VARCHAR[]", None, "Images of all containers"),
     ("service_account", "VARCHAR", None, "Service account that the pod runs as"),
-    ("pod_commands", "VARCHAR[]", None, "Command and arguments of each container, joined by spaces"),
+    (
+        "pod_commands",
+        "VARCHAR[]",
+        None,
+        "Commands of each container, of its hooks and of its probes, with their arguments joined by spaces",
+    ),
     ("container_names", "VARCHAR[]", None, "Names of all containers"),
     ("image_registries", "VARCHAR[]", None, "Registries of the images; `docker.io` where an image names none"),
     ("registry_list", "VARCHAR", None, "The same joined by spaces, to ask something of all of them"),
