@@ -84,12 +84,13 @@ def is_common(need: Needs) -> bool:
     )
 
 
-_OFTEN_WRITTEN = frozenset({"configmaps", "secrets", "pods", "deployments", "daemonsets", "statefulsets", "endpoints"})
+_OFTEN_WRITTEN = frozenset({"configmaps", "secrets", "deployments", "daemonsets", "statefulsets"})
+_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
 def is_often_written(need: Needs) -> bool:
     """Whether so many events write what is needed that it pays to know their names before they are read again."""
-    return bool(need.resources and need.resources & _OFTEN_WRITTEN)
+    return bool(need.verbs and need.verbs <= _WRITES and need.resources and need.resources & _OFTEN_WRITTEN)
 
 
 def is_dear(predicate: Predicate) -> bool:
