@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Ledger, Origin, Rejection
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,3 +78,19 @@ class Reading:
             source_id = span.part.source_id
             line = span.line(row)
         return Origin(self.sources[source_id or 0].name, line)
+
+
+def demand_events(ledger: Ledger) -> None:
+    """Do nothing when there was something that could be read, though it be nothing that was asked for.
+
+    Raises:
+        UnreadableError: every record was rejected, or every source unreadable; says why the first one was.
+    """
+    if ledger.is_unanswerable:
+        first = next(iter((*ledger.unreadable, *ledger.rejections)), None)
+        where = f": {first.origin}: {first.reason}" if first else ""
+        read = f"{counted(ledger.read, 'record')} read, no audit event among them"
+        raise UnreadableError(
+            f"{read if ledger.read else 'nothing could be read'}{where}",
+            hint="kubewitness scan counts what is in files, and says why",
+        )

@@ -22,6 +22,7 @@ from kubewitness.facts import macros
 from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
 from kubewitness.model.event import BY_NAME
 from kubewitness.query.engine import Engine
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -295,12 +296,12 @@ def _remarks(judged: Judged, ledger: Ledger) -> Iterator[str]:
             " (kubewitness store info), and rules do not see what it took away"
         )
     if judged.unjudged:
-        yield f"{judged.unjudged} events could not be read a second time, so most rules did not see them"
+        yield f"{counted(judged.unjudged, 'event')} could not be read a second time, so most rules did not see them"
     if reading.left_out:
         names = ", ".join(reading.left_out[:3]) + (" ..." if len(reading.left_out) > 3 else "")  # noqa: PLR2004
-        yield f"{len(reading.left_out)} files were left out because their names are not those of logs: {names}"
+        yield f"left out {counted(len(reading.left_out), 'file')} by name, as no logs: {names}"
     if ledger.partial:
         yield (
-            f"{ledger.partial} records were cut before they got here: what stands behind the cut"
-            " (often times, bodies and the authorization decision) is not known"
+            f"{counted(ledger.partial, 'record was', 'records were')} cut before they got here:"
+            " what stands behind the cut (often times, bodies and the authorization decision) is not known"
         )

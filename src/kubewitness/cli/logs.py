@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from kubewitness.model.errors import UsageError
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +168,7 @@ def warn_of(ledger: Ledger) -> None:
     if rejected := ledger.rejected:
         first = next(iter(ledger.rejections), None)
         where = f", the first at {first.origin}: {first.reason}" if first else ""
-        print(f"warning: {rejected:,} records are no events{where}", file=sys.stderr)  # noqa: T201
+        print(f"warning: {counted(rejected, 'record is no event', 'records are no events')}{where}", file=sys.stderr)  # noqa: T201
 
 
 def moment(text: str | None) -> datetime | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from kubewitness.app.caching import keep, program_state, recall
 from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading
+from kubewitness.app.readings import Reading, demand_events
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level, Stage
@@ -223,6 +223,7 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[Record
             reading.demand_sources()
             found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))
             ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
+            demand_events(reading.ledger(events=records, partial=0, duplicates=0, other=0))
         finally:
             engine.close()
     return _rows(found), records + reading.other + reading.rejected

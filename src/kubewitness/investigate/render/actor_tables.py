@@ -11,6 +11,7 @@ from rich.table import Table
 from kubewitness.investigate.actor import Aspect
 from kubewitness.investigate.render.pages import page
 from kubewitness.words.escape import visible
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +92,7 @@ def summary(profile: Profile) -> str:
         )
         if count
     ]  # fmt: skip
-    return f"{kind}: {profile.requests:,} requests{span}; {', '.join(parts)}".rstrip("; ")
+    return f"{kind}: {counted(profile.requests, 'request')}{span}; {', '.join(parts)}".rstrip("; ")
 
 
 def tables(report: ActorReport, *, is_wide: bool) -> Iterator[tuple[str, Sequence[str], _Rows]]:
