@@ -36,7 +36,8 @@ def keep(name: str, data: bytes, *, most: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = (folder / name).with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(data)
+        with open(unfinished, "wb", opener=_for_its_owner) as file:
+            file.write(data)
         unfinished.replace(folder / name)
         kind = name.partition("-")[0]
         kept = sorted(folder.glob(f"{kind}-*.json"), key=lambda each: each.stat().st_mtime)
@@ -44,6 +45,11 @@ def keep(name: str, data: bytes, *, most: int) -> None:
             old.unlink(missing_ok=True)
     except OSError:
         return
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: what logs say is not for others."""
+    return os.open(path, flags, 0o600)
 
 
 def program_state(*parts: str) -> str:

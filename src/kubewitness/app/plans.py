@@ -68,6 +68,11 @@ def plan_rules(
     return plan
 
 
+def builtin_plan_state() -> str:
+    """What the plan of the builtin rules depends on, as a hash."""
+    return _fingerprint((), (RuleClass.CORE,), (), (), datetime.now(UTC).date(), builtin=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What a plan is made of.
