@@ -428,3 +428,14 @@ def test_redacting_details_never_raises(details: dict[str, Any]) -> None:
 def test_long_text_is_redacted_in_linear_time(piece: str) -> None:
     text = piece * (200_000 // len(piece))
     assert len(redact_text(text)) <= len(text) + len(MARK) * len(text)
+
+
+def test_labels_and_addresses_of_webhooks_lose_what_their_names_call_secret() -> None:
+    details = {
+        "object_labels": [f"contoso.com/api-token={RANDOM}", "secrets-store.csi.k8s.io/used=true", "app=token-cleaner"],
+        "webhook_urls": [f"https://hook.contoso.com/x?token={RANDOM}&v=1", "https://hook.contoso.com/validate"],
+    }
+    assert Redactor().details(details) == {
+        "object_labels": [f"contoso.com/api-token={MARK}", "secrets-store.csi.k8s.io/used=true", "app=token-cleaner"],
+        "webhook_urls": [f"https://hook.contoso.com/x?token={MARK}&v=1", "https://hook.contoso.com/validate"],
+    }

@@ -248,6 +248,14 @@ def _redact_pair(text: str) -> str:
     return key + sign + (MARK if is_named else _redact_string(value, is_secret=False, depth=0))
 
 
+def _redact_label(text: str) -> str:
+    """Redact the value of `key=value` where the key, without its domain, names a secret."""
+    key, sign, value = text.partition("=")
+    is_named = is_secret_name(key.rsplit("/", 1)[-1]) and value not in _NO_SECRETS
+    return key + sign + (MARK if is_named else _redact_identifier(value))
+
+
+_NO_SECRETS = frozenset({"", "true", "false", MARK})
 _CHANGES: Mapping[str, Callable[[str], str]] = {
     "exec_command": redact_command,
     "pod_commands": redact_command,
@@ -256,6 +264,8 @@ _CHANGES: Mapping[str, Callable[[str], str]] = {
     "status_message": redact_text,
     "user_agent": redact_text,
     "object_annotations": _redact_pair,
+    "object_labels": _redact_label,
+    "webhook_urls": redact_uri,
     "config_data": lambda text: _redact_string(text, is_secret=False, depth=0),
 }
 _BODIES = frozenset({"request_object", "response_object"})

@@ -74,6 +74,8 @@ def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: boo
     from kubewitness.investigate.render.object_table import write_diffs, write_lives  # noqa: PLC0415
 
     if diff:
+        if not any(life.revisions for life in story.lives):
+            out.write(f"# no change of {story.name} is in this log: {_summary(story)}\n")
         write_diffs(story.lives, story.show, out)
         return
     out.write(f"{story.name}: {_summary(story)}\n")
