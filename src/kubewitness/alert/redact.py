@@ -57,6 +57,7 @@ _NEXT_IS_SECRET = {
     "sqlcmd": ("-P",),
     "ldapsearch": ("-w",),
     "login": ("-p",),  # docker login, az login, helm registry login ...
+    "configure": ("aws_secret_access_key", "aws_session_token"),  # aws configure set
 }
 _REST_IS_SECRET = {"mysql": "-p", "mysqldump": "-p", "mysqladmin": "-p", "mariadb": "-p", "sshpass": "-p"}
 _FROM_LITERAL = re.compile(r"--from-literal=[^=]*=(?P<value>.+)", re.DOTALL)
@@ -139,7 +140,7 @@ def _redact_uri_once(uri: str) -> str:
             redacted = ""
         elif name in _COMMAND_PARAMETERS or name in _OPAQUE_PARAMETERS or value == MARK:
             parts.append(name + sign + value)
-        elif is_secret_name(name) and value:
+        elif is_secret_name(unquote_plus(name)) and value:
             parts.append(name + sign + MARK)
         else:
             parts.append(name + sign + _recoded(value, redact_text, safe=_READABLE))
