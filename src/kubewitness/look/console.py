@@ -22,13 +22,21 @@ SEVERITY_STYLES: Mapping[Severity, str] = {
 }
 
 
+class Paper(Console):
+    """A console that leaves it to the caller when nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the write raised: rich would end the program with 1."""
+        raise BrokenPipeError
+
+
 def open_console(out: TextIO | None = None) -> Console:
     """A console that takes text as it is and is at most 100 columns wide.
 
     Args:
         out: where it writes; standard output when None. Colours go to a terminal only, and `NO_COLOR` is honoured.
     """
-    console = Console(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console
 from rich.table import Table
 
 from kubewitness.investigate.actor import Aspect
 from kubewitness.investigate.render.pages import page
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import counted
 
@@ -41,7 +41,7 @@ def to_text(report: ActorReport, *, most: int) -> str:
         most: rows of each table; 0 is all.
     """
     out = io.StringIO()
-    console = Console(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
     console.print(visible(report.profile.name))
     console.print(summary(report.profile))
     for cluster in report.profile.clusters:
