@@ -114,6 +114,8 @@ def test_a_filter_is_told_from_a_path_by_one_rule(command: str, words: tuple[str
         (("facets", "audit.log", "--policy", "policy.yaml"), "would not load this policy", "policy lint"),
         (("coverage", "audit.log", "--polcy"), "unknown option --polcy", "--help"),
         (("policy", "volume", "audit.log", "--prcies"), "unknown option --prcies", "--help"),
+        (("policy", "advise", "--format", "json"), "unknown option --format", "--help"),
+        (("policy", "diff", "builtin:gce", "builtin:metadata", "--fromat"), "unknown option --fromat", "--help"),
         (("baseline", "learn", "-o", "b.jsonl"), "no logs named", "audit.log"),
         (("scan", "audit.log", "--since", "yesterday"), "`yesterday` is no time", "2026-11-17"),
         (("scan", "audit.log", "--since", "2026-11-18", "--until", "2026-11-17"), "is not after --since", "one day"),

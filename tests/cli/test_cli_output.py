@@ -22,6 +22,25 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("actor", "system:serviceaccount:shop:ci-deployer", ATTACK),
+        ("compare", ATTACK, "--split", "2026-11-17T09:00:00Z"),
+        ("coverage", ATTACK),
+        ("hunt", "show", "secret-readers"),
+        ("policy", "diff", "builtin:gce", "builtin:metadata"),
+        ("policy", "list"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_printed_fits_into_a_hundred_columns(words: tuple[str, ...]) -> None:
+    lines = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines
+    assert max(map(len, lines)) <= 100
+    assert not any("\\x0a" in line for line in lines)
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 @pytest.mark.parametrize("words", LONG.values(), ids=LONG)
 def test_a_reader_that_goes_away_ends_a_command_quietly(words: tuple[str, ...], environment: dict[str, str]) -> None:

@@ -172,12 +172,14 @@ def show(
     if format is ListFormat.JSON:
         sys.stdout.write(json.dumps(_hunt_fields(wanted), indent=2) + "\n")
         return
-    parts = [wanted.title, wanted.question, f"filter: {wanted.filter or '(all events)'}"]
+    from kubewitness.look.console import folded  # noqa: PLC0415 - JSON needs none of it
+
+    parts = [wanted.title, folded(wanted.question, hanging=""), f"filter: {wanted.filter or '(all events)'}"]
     if wanted.parameters:
         parts.append("\n".join(f"--set {each.name}={each.default}  {each.about}" for each in wanted.parameters))
     if wanted.sql:
         parts.append(wanted.sql)
-    parts.append(wanted.reading)
+    parts.append(folded(wanted.reading, hanging=""))
     about = [*wanted.tags, *wanted.techniques, *wanted.catalogue]
     if about:
         parts.append(", ".join(about))

@@ -140,12 +140,21 @@ def demand_paths(paths: tuple[str, ...], *, example: str) -> None:
     Raises:
         UsageError: nothing was named, or what was named is an option.
     """
+    refuse_options(paths, example=example)
+    if not paths:
+        raise UsageError("no logs named", hint=f"{example}, or - for standard input")
+
+
+def refuse_options(paths: tuple[str, ...], *, example: str) -> None:
+    """Do nothing when no path is an option that there is none of.
+
+    Raises:
+        UsageError: one is.
+    """
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
         raise UsageError(
             f"unknown option {unknown[0]}", hint=f"{example}; --help names the options; a file of that name is ./-name"
         )
-    if not paths:
-        raise UsageError("no logs named", hint=f"{example}, or - for standard input")
 
 
 def demand_policy(policy: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
@@ -39,6 +40,17 @@ def open_console(out: TextIO | None = None) -> Console:
     console = Paper(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
+
+
+def folded(text: str, *, lead: str = "", hanging: str = "  ") -> str:
+    """One paragraph of plain text in lines of at most 100 columns.
+
+    Args:
+        text: without line ends; escape it first.
+        lead: what the first line begins with.
+        hanging: what the others begin with.
+    """
+    return textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=hanging, break_on_hyphens=False)
 
 
 def print_hanging(console: Console, lead: Text, text: Text, *, indent: int) -> None:

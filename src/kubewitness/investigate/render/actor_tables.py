@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kubewitness.investigate.actor import ActorReport, Profile, Seen
 
-_WIDTH = 110
+_WIDTH = 100
 _BARS = " ▁▂▃▄▅▆▇█"
 _TITLES = {
     Aspect.NETWORK: ("From where", "NETWORK", "ADDRESSES"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kubewitness.investigate.comparison import Comparison, Difference, Side, Tally
 
-_WIDTH = 110
+_WIDTH = 100
 
 
 def comparison_fields(comparison: Comparison) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubewitness.investigate.rbac.answers import Observed, Replayed
     from kubewitness.investigate.rbac.propose import Proposal
 
-_WIDTH = 110
+_WIDTH = 100
 _MOST = 40
 _LONGEST_PLACE = 22
 
