@@ -39,17 +39,9 @@ SELECT
     CASE
         WHEN containers IS NOT NULL THEN nullif(
             list_filter(
-                flatten(list_transform(
-                    containers,
-                    lambda container: [
-                        array_to_string(list_concat(container.command, container.args), ' '),
-                        array_to_string(container.lifecycle.postStart."exec".command, ' '),
-                        array_to_string(container.lifecycle.preStop."exec".command, ' '),
-                        array_to_string(container.startupProbe."exec".command, ' '),
-                        array_to_string(container.livenessProbe."exec".command, ' '),
-                        array_to_string(container.readinessProbe."exec".command, ' ')
-                    ]
-                )),
+                list_transform(
+                    containers, lambda container: array_to_string(list_concat(container.command, container.args), ' ')
+                ),
                 lambda command: command <> ''
             ),
             []
