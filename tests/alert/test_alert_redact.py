@@ -84,6 +84,7 @@ SECRET_COMMANDS = [
     *SECRET_TEXTS,
     ("mysql -u root -phunter2 shop", f"mysql -u root -p{MARK} shop"),
     ("/usr/bin/mysqldump -phunter2", f"/usr/bin/mysqldump -p{MARK}"),
+    ("aws configure set aws_secret_access_key hunter2", f"aws configure set aws_secret_access_key {MARK}"),
     ("sshpass -p hunter2 ssh node", f"sshpass -p {MARK} ssh node"),
     ("sshpass -phunter2 ssh node", f"sshpass -p{MARK} ssh node"),
     ("redis-cli -a hunter2 ping", f"redis-cli -a {MARK} ping"),
@@ -154,6 +155,7 @@ def test_an_ordinary_uri_stays_as_it_is(uri: str) -> None:
             "/x/proxy/run?cmd=kubectl%20--token%3Dabc%20get",
             f"/x/proxy/run?cmd=kubectl&cmd=--token={MARK}&cmd=get",
         ),
+        ("/x/proxy/api?access_%74oken=abc&v=1", f"/x/proxy/api?access_%74oken={MARK}&v=1"),
         ("/x/proxy/api?access_token=abc&v=1", f"/x/proxy/api?access_token={MARK}&v=1"),
         (f"/x/proxy/{JWT}?v=1", f"/x/proxy/{MARK}?v=1"),
         ("/x?url=https%3A%2F%2Fa%3Ab@c%2Fd", f"/x?url=https://a:{MARK}@c/d"),
@@ -428,3 +430,14 @@ def test_redacting_details_never_raises(details: dict[str, Any]) -> None:
 def test_long_text_is_redacted_in_linear_time(piece: str) -> None:
     text = piece * (200_000 // len(piece))
     assert len(redact_text(text)) <= len(text) + len(MARK) * len(text)
+
+
+def test_labels_and_addresses_of_webhooks_lose_what_their_names_call_secret() -> None:
+    details = {
+        "object_labels": [f"contoso.com/api-token={RANDOM}", "secrets-store.csi.k8s.io/used=true", "app=token-cleaner"],
+        "webhook_urls": [f"https://hook.contoso.com/x?token={RANDOM}&v=1", "https://hook.contoso.com/validate"],
+    }
+    assert Redactor().details(details) == {
+        "object_labels": [f"contoso.com/api-token={MARK}", "secrets-store.csi.k8s.io/used=true", "app=token-cleaner"],
+        "webhook_urls": [f"https://hook.contoso.com/x?token={MARK}&v=1", "https://hook.contoso.com/validate"],
+    }

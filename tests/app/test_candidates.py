@@ -70,6 +70,52 @@ def test_it_does_not_matter_how_many_kinds_there_are(tmp_path: Path, monkeypatch
 
 ALL = ScanOptions(matches=True)
 
+NAMED = """
+title: Labels of a well-known configuration
+name: configuration-labelled
+logsource: {product: kubernetes, service: audit}
+detection:
+  s: {verb: update, objectRef.resource: configmaps, objectRef.name: argocd-cm, object_labels|exists: true}
+  condition: s
+level: low
+---
+title: Labels of a widget of the same name
+name: widget-labelled
+logsource: {product: kubernetes, service: audit}
+detection:
+  s: {verb: update, objectRef.resource: widgets, objectRef.name: argocd-cm, object_labels|exists: true}
+  condition: s
+level: low
+"""
+
+
+def test_of_what_is_written_often_only_events_with_the_right_name_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def update(number: int, resource: str) -> dict[str, Any]:
+        reference = {"resource": resource, "name": "argocd-cm" if number % 10 == 5 else f"n-{number}"}
+        return event(number, verb="update", objectRef=reference, requestObject={"metadata": {"labels": {"a": "b"}}})
+
+    read_again: list[int] = []
+    judge = candidates.Candidates._judge_candidates
+
+    def counting(self: candidates.Candidates, rows: list[int]) -> None:
+        read_again.extend(rows)
+        judge(self, rows)
+
+    monkeypatch.setattr(candidates.Candidates, "_judge_candidates", counting)
+    log = written(tmp_path, [update(number, "widgets" if number // 20 else "configmaps") for number in range(40)])
+    rules = build_plan(Pack(tuple(parse_rules(NAMED, "rules.yml"))))
+    found = {(match.rule_id, match.line) for match in scan([log], rules, ALL).matches}
+    assert found == {
+        ("configuration-labelled", 6),
+        ("configuration-labelled", 16),
+        ("widget-labelled", 26),
+        ("widget-labelled", 36),
+    }
+    # Nobody writes widgets often: all of them are read again.
+    assert len(read_again) == 2 + 20
+
 
 def test_events_that_are_gone_when_they_are_read_again_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -52,7 +52,7 @@ def test_what_is_learned_is_known_to_a_scan(
     new.write_text(request(2, "203.0.113.7"), encoding="utf-8")
     rules = ("--rules", str(rule), "--no-builtin-rules")
     assert call(monkeypatch, "baseline", "learn", str(old), "-o", str(baseline), *rules) == 0
-    assert "1 events read for 1 rules" in capsys.readouterr().err
+    assert "1 event read for 1 rule;" in capsys.readouterr().err
     assert call(monkeypatch, "scan", str(new), "--baseline", str(baseline), "--format", "ndjson", *rules) == 0
     (alert,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert (alert["rule_id"], alert["known_before"]) == ("new-network", ["192.0.2.0/24"])

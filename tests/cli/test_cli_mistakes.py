@@ -22,6 +22,14 @@ ASKING = {
     "hunt": ("hunt", "user:nobody"),
     "sql": ("sql", "SELECT verb FROM events", "--filter", "user:nobody"),
 }
+OF_POLICIES = {
+    "volume": ("policy", "volume"),
+    "simulate": ("policy", "simulate", "builtin:metadata"),
+    "apply": ("policy", "apply", "builtin:metadata"),
+    "advise": ("policy", "advise"),
+    "coverage": ("coverage",),
+    "baseline": ("baseline", "learn", "-o", "learned.jsonl"),
+}
 
 
 def run(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -44,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("words", ASKING.values(), ids=ASKING)
+@pytest.mark.parametrize("words", (ASKING | OF_POLICIES).values(), ids=ASKING | OF_POLICIES)
 @pytest.mark.parametrize(
     ("path", "says"),
     [
@@ -106,6 +114,8 @@ def test_a_filter_is_told_from_a_path_by_one_rule(command: str, words: tuple[str
         (("facets", "audit.log", "--policy", "policy.yaml"), "would not load this policy", "policy lint"),
         (("coverage", "audit.log", "--polcy"), "unknown option --polcy", "--help"),
         (("policy", "volume", "audit.log", "--prcies"), "unknown option --prcies", "--help"),
+        (("policy", "advise", "--format", "json"), "unknown option --format", "--help"),
+        (("policy", "diff", "builtin:gce", "builtin:metadata", "--fromat"), "unknown option --fromat", "--help"),
         (("baseline", "learn", "-o", "b.jsonl"), "no logs named", "audit.log"),
         (("scan", "audit.log", "--since", "yesterday"), "`yesterday` is no time", "2026-11-17"),
         (("scan", "audit.log", "--since", "2026-11-18", "--until", "2026-11-17"), "is not after --since", "one day"),
@@ -126,6 +136,29 @@ def test_a_mistake_is_told_with_where_and_what_to_do(
     assert "Traceback" not in answer.stderr
     assert says in answer.stderr
     assert hint in answer.stderr
+
+
+@pytest.mark.parametrize("text", ['{"kind":0}', '{"kind":null}', '{"verb":null,"requestURI":null}'])
+def test_an_object_that_tells_nothing_is_no_event(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.log").write_text(text + "\n")
+    ledger = json.loads(run("scan", "odd.log", "--format", "json", folder=tmp_path).stdout)["ledger"]
+    assert (ledger["read"], ledger["events"], ledger["rejected"]) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [("verb=get", "asks verb:get"), ("secretreaders", "kubewitness hunt list"), ("verb:list", ""), ("no such", "")],
+)
+def test_a_word_that_may_have_meant_more_is_explained_when_nothing_is_found(word: str, says: str, folder: Path) -> None:
+    answer = run("hunt", word, "audit.log", folder=folder)
+    assert answer.returncode == 0
+    assert says in answer.stdout
+    assert ("looked for as a text" in answer.stdout) is bool(says)
+
+
+def test_an_empty_log_is_measured_and_applied_to_as_nothing(folder: Path) -> None:
+    for words in (OF_POLICIES["volume"], OF_POLICIES["simulate"], OF_POLICIES["apply"]):
+        assert run(*words, "zero.log", folder=folder).returncode == 0
 
 
 def test_what_has_no_event_at_all_is_ingested_as_nothing(folder: Path, tmp_path: Path) -> None:

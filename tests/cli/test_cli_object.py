@@ -144,3 +144,11 @@ def test_the_page_of_an_object_that_is_not_there_says_where_to_ask_next() -> Non
     answer = run("shop/pod/nothing", ATTACK, "--format", "html")
     assert "kubewitness coverage" in answer.stdout
     assert answer.returncode == 0
+
+
+def test_what_a_log_never_saw_change_has_no_difference_and_no_state_of_which_it_knows(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    log.write_text(event(1, "get") + "\n")
+    assert "# no change of web/secrets/db is in this log" in run("web/secret/db", str(log), "--diff").stdout
+    for name in ("web/secret/db", "web/secret/other"):
+        assert "the log does not say whether it was there" in run(name, str(log), "--at", "2026-11-18").stdout

@@ -230,7 +230,7 @@ def test_html_is_one_page_that_loads_nothing(scan: Scan, log: Path) -> None:
     page = log.with_name("report.html")
     code, out, err = scan(log, "--format", "html", "-o", page)
     assert (code, out) == (0, "")
-    assert "1 alerts written to" in err
+    assert "1 alert written to" in err
     text = page.read_text(encoding="utf-8")
     assert "eve" in text
     assert all(f'{attribute}="http' not in text for attribute in ("src", "href"))

@@ -165,6 +165,15 @@ SHAPES: dict[str, tuple[str, int, str | None, str | None]] = {
         None,
         "2026-11-15T21:00:02Z",
     ),
+    "forwarded message": (
+        compact({"@timestamp": "2026-11-15T21:00:02.1Z", "host": {"name": "h"}, "message": LOG}),
+        1,
+        None,
+        "2026-11-15T21:00:02.1Z",
+    ),
+    "forwarded log": (compact({"date": 1763240402.09, "log": LOG, "kubernetes": {"pod_name": "p"}}), 1, None, None),
+    "Splunk's result": (compact({"preview": False, "result": {"sourcetype": "kube", "_raw": LOG}}), 1, None, None),
+    "indexed": (compact({"_index": "i", "_source": {"kubernetes": {"audit": EVENT}}}), 1, None, None),
 }
 # The head of a list, without an item, is no record.
 LISTS = frozenset(name for name, (_, count, *_) in SHAPES.items() if count > 1) | {"filter-log-events"}
@@ -267,6 +276,32 @@ def test_a_cut_column_makes_the_row_partial() -> None:
 )
 def test_logs_of_other_categories_are_other(record: dict[str, Any], category: str) -> None:
     assert read(compact(record).encode()) == ([Other(1, category)], [Other(1, category)])
+
+
+def test_annotations_of_an_indexed_event_have_their_dots_again() -> None:
+    indexed = {**EVENT, "annotations": {"authorization_k8s_io/decision": "allow", "mine": "a_k8s_io/b"}}
+    for event in (
+        event for outcomes in read(compact({"kubernetes": {"audit": indexed}}).encode()) for event in outcomes
+    ):
+        assert isinstance(event, Event)
+        assert fields(event) == {
+            **EVENT,
+            "annotations": {"authorization.k8s.io/decision": "allow", "mine": "a_k8s_io/b"},
+        }
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"message": "a text that names an auditID"},
+        {"message": '{"level":"info","msg":"started"}'},
+        {"data": {"id": "a-1"}},
+        {"kubernetes": {"pod": {"name": "web-0"}}, "log": "GET /"},
+    ],
+)
+def test_what_forwarders_send_besides_is_no_event(record: dict[str, Any]) -> None:
+    for outcomes in read(compact(record).encode()):
+        assert [type(outcome) for outcome in outcomes] == [Rejected]
 
 
 def test_a_klog_line_is_other() -> None:

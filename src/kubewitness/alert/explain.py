@@ -141,6 +141,12 @@ def _clauses(details: Details, results: Sequence[Result], names: set[str], *, is
     failed = sum(result.is_failure for result in results)
     if 0 < failed < len(results):
         clauses.append(f"{failed:,} of {len(results):,} requests did not succeed")
+    if (
+        not is_failed
+        and all(result.code is None for result in results)
+        and any(each.get("succeeded") for each in details)
+    ):
+        clauses.append("the log has no answer, so it is taken for carried out")
     reasons = _distinct(details, "authorized_by")
     if reasons and not is_failed and not names & {"authorized_by", "authorized_binding"}:
         clauses.append(f"allowed by {listed(reasons, most=2)}")

@@ -57,6 +57,7 @@ _NEXT_IS_SECRET = {
     "sqlcmd": ("-P",),
     "ldapsearch": ("-w",),
     "login": ("-p",),  # docker login, az login, helm registry login ...
+    "configure": ("aws_secret_access_key", "aws_session_token"),  # aws configure set
 }
 _REST_IS_SECRET = {"mysql": "-p", "mysqldump": "-p", "mysqladmin": "-p", "mariadb": "-p", "sshpass": "-p"}
 _FROM_LITERAL = re.compile(r"--from-literal=[^=]*=(?P<value>.+)", re.DOTALL)
@@ -139,7 +140,7 @@ def _redact_uri_once(uri: str) -> str:
             redacted = ""
         elif name in _COMMAND_PARAMETERS or name in _OPAQUE_PARAMETERS or value == MARK:
             parts.append(name + sign + value)
-        elif is_secret_name(name) and value:
+        elif is_secret_name(unquote_plus(name)) and value:
             parts.append(name + sign + MARK)
         else:
             parts.append(name + sign + _recoded(value, redact_text, safe=_READABLE))
@@ -248,6 +249,14 @@ def _redact_pair(text: str) -> str:
     return key + sign + (MARK if is_named else _redact_string(value, is_secret=False, depth=0))
 
 
+def _redact_label(text: str) -> str:
+    """Redact the value of `key=value` where the key, without its domain, names a secret."""
+    key, sign, value = text.partition("=")
+    is_named = is_secret_name(key.rsplit("/", 1)[-1]) and value not in _NO_SECRETS
+    return key + sign + (MARK if is_named else _redact_identifier(value))
+
+
+_NO_SECRETS = frozenset({"", "true", "false", MARK})
 _CHANGES: Mapping[str, Callable[[str], str]] = {
     "exec_command": redact_command,
     "pod_commands": redact_command,
@@ -256,6 +265,8 @@ _CHANGES: Mapping[str, Callable[[str], str]] = {
     "status_message": redact_text,
     "user_agent": redact_text,
     "object_annotations": _redact_pair,
+    "object_labels": _redact_label,
+    "webhook_urls": redact_uri,
     "config_data": lambda text: _redact_string(text, is_secret=False, depth=0),
 }
 _BODIES = frozenset({"request_object", "response_object"})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kubewitness.app.judging import judge
+from kubewitness.app.readings import demand_events
 from kubewitness.detect.correlate.matches import CREATE_KIND_SIGHTS
 from kubewitness.detect.correlate.sights import CREATE_KNOWN, history_sql, value_sql, values_sql
 from kubewitness.detect.keeping import hash_sql, is_several, text_sql, texts_sql
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _HEAD = b'{"kubewitness": "baseline", "version": 1}\n'
 _BATCH = 50_000
+_READ = "SELECT count(*) FILTER (outcome IN (1, 2)), count(*) FILTER (outcome = 3) FROM staged"
 
 Named = dict[str, str | None]
 
@@ -128,7 +130,8 @@ def learn_baseline(
             judged = judge(engine, plan, paths, Path(folder), cluster=cluster)
             for each in _seen(engine, plan, judged.evidence):
                 known[each.key] = known[each.key].joined(each) if each.key in known else each
-            ((events,),) = engine.run("SELECT count(*) FROM staged WHERE outcome IN (1, 2)")
+            ((events, other),) = engine.run(_READ)
+            demand_events(judged.reading.ledger(events=events, partial=0, duplicates=0, other=other))
         finally:
             engine.close()
     write_baseline(output, known.values())
@@ -220,11 +223,10 @@ def _insert(engine: Engine, number: int, first_seen: FirstSeen, entries: Sequenc
 
 
 def known_before(engine: Engine, plan: Plan, evidence: Evidence) -> dict[tuple[int, int], list[str]]:
-    """What was known before something new, in words, most frequent and earliest first; by rule and cause."""
+    """What was known before something new, in words, most frequent first, by rule and cause of the alert."""
     rows = engine.rows(
-        "SELECT familiar.* FROM familiar LEFT JOIN staged ON staged.rowid = event"
-        " WHERE (familiar.rule, familiar.cause) IN (SELECT (rule, cause) FROM hits)"
-        " ORDER BY events DESC, shown, happened_at, event"
+        "SELECT * FROM familiar WHERE (rule, cause) IN (SELECT (rule, cause) FROM hits)"
+        " ORDER BY events DESC, shown, event"
     )
     found: dict[tuple[int, int], list[str]] = {}
     texts: dict[int, dict[int, dict[str, Any]]] = {}

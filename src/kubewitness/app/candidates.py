@@ -194,6 +194,12 @@ def is_open(plan: Plan) -> str:
     return " OR ".join(f"kinds.{name} <> 0" for name in _opened(plan)) or "FALSE"
 
 
+def is_open_for(plan: Plan, masks: Mapping[str, int]) -> str:
+    """Condition on a row of `kinds`: that a rule with one of these bits, by column of candidates, is open."""
+    pairs = zip(plan.candidates.answered, _opened(plan), strict=True)
+    return " OR ".join(f"kinds.{opened} & {masks[answer]} <> 0" for answer, opened in pairs) or "FALSE"
+
+
 def asking_what_is_open(engine: Engine, plan: Plan) -> tuple[tuple[str, str], ...]:
     """Named queries over `events`, as of a pass, that ask those rules that are open for one of the `kinds`."""
     query = plan.candidates

@@ -14,11 +14,10 @@ from kubewitness.app.lake.kinds import condition_of
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.places import LINE, store_places
 from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading
+from kubewitness.app.readings import Reading, demand_events
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.detect.duplicates import CREATE_DUPLICATES, RECORD_KEY, REQUEST_HASH, TIME_KEY
 from kubewitness.facts import BODY_FACTS, macros
-from kubewitness.model.errors import UnreadableError
 from kubewitness.model.event import BY_NAME, COLUMNS
 from kubewitness.model.ledger import Ledger
 from kubewitness.query.engine import Engine
@@ -283,17 +282,8 @@ def _read(  # noqa: PLR0917 - each is one thing to read by
     ((events, partial, duplicates, other, first_at, last_at, has_ends),) = engine.run(_TOTALS)
     engine.run("DROP TABLE staged")
     ledger = reading.ledger(events=events, partial=partial, duplicates=duplicates, other=other)
-    _demand_events(ledger)
+    demand_events(ledger)
     return Events(engine, ledger, tuple(reading.left_out), first_at, last_at, has_ends, evidence)
-
-
-def _demand_events(ledger: Ledger) -> None:
-    """Do nothing when there was something that could be read, though it be nothing that was asked for."""
-    if ledger.is_unanswerable:
-        first = next(iter((*ledger.unreadable, *ledger.rejections)), None)
-        where = f": {first.origin}: {first.reason}" if first else ""
-        what = f"{ledger.read:,} records read, no audit event among them" if ledger.read else "nothing could be read"
-        raise UnreadableError(f"{what}{where}", hint="kubewitness scan counts what is in files, and says why")
 
 
 def _read_store(

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kubewitness import __version__
+from kubewitness.app.caching import keep, program_state, recall
 from kubewitness.detect.plan import Plan
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
+    from pathlib import Path
 
     from kubewitness.detect.exceptions import RuleException
     from kubewitness.detect.pack import Pack
@@ -53,15 +52,10 @@ def plan_rules(
     """
     wanted = tuple(sorted(classes))
     today = datetime.now(UTC).date()
-    folder = _cache_folder()
-    path = (
-        folder / f"plan-{_fingerprint(folders, wanted, lists, exceptions, today, builtin=builtin)}.json"
-        if folder
-        else None
-    )
-    if path:
-        with suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(path.read_bytes(), type=Plan)
+    name = f"plan-{_fingerprint(folders, wanted, lists, exceptions, today, builtin=builtin)}.json"
+    if (kept := recall(name)) is not None:
+        with suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(kept, type=Plan)
     # Only when there is something to plan: these take long to import.
     from kubewitness.detect.attaching import plan_with_exceptions  # noqa: PLC0415
     from kubewitness.detect.makers import with_makers  # noqa: PLC0415
@@ -70,9 +64,13 @@ def plan_rules(
     loaded = load_rules(folders, builtin=builtin, classes=wanted, lists=lists, exceptions=exceptions)
     plan = plan_with_exceptions(loaded.pack, loaded.exceptions, today)
     plan = with_makers(with_signs(plan, loaded.platforms))
-    if path:
-        _keep(path, plan)
+    keep(name, msgspec.json.encode(plan), most=_KEPT_PLANS)
     return plan
+
+
+def builtin_plan_state() -> str:
+    """What the plan of the builtin rules depends on, as a hash."""
+    return _fingerprint((), (RuleClass.CORE,), (), (), datetime.now(UTC).date(), builtin=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +115,6 @@ def load_rules(
     return Loaded(pack, known, platforms)
 
 
-def _cache_folder() -> Path | None:
-    """The user's own cache; a folder that others can write to would let them choose the SQL that is run."""
-    if home := os.environ.get("XDG_CACHE_HOME"):
-        return Path(home) / "kubewitness"
-    try:
-        return Path.home() / ".cache" / "kubewitness"
-    except RuntimeError:  # a container may run as a user that has no home
-        return None
-
-
-def _keep(path: Path, plan: Plan) -> None:
-    """Write the plan, or do without: a cache that cannot be written is no error."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(msgspec.json.encode(plan))
-        unfinished.replace(path)
-        plans = sorted(path.parent.glob("plan-*.json"), key=lambda each: each.stat().st_mtime)
-        for old in plans[:-_KEPT_PLANS]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        return
-
-
 def _fingerprint(
     folders: Sequence[Path],
     classes: Sequence[RuleClass],
@@ -154,13 +128,9 @@ def _fingerprint(
     named = [[str(path) for path in paths] for paths in (folders, lists, exceptions)]
     # Exceptions expire.
     day = today if exceptions else None
-    digest = hashlib.sha256(repr((__version__, classes, builtin, named, day)).encode())
+    made_by = program_state("detect", "facts", "model", "query")
+    digest = hashlib.sha256(repr((made_by, classes, builtin, named, day)).encode())
     with as_file(files("kubewitness")) as package:
-        for part in ("detect", "facts", "model", "query"):
-            for path in sorted((package / part).rglob("*.*")):
-                if path.suffix in {".py", ".sql"}:
-                    state = path.stat()
-                    digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
         own = [package / "lists", package / "platforms", *([package / "rules"] if builtin else [])]
         for folder in [*own, *folders, *lists, *exceptions]:
             for path in [folder] if folder.is_file() else sorted(folder.rglob("*.*")):

@@ -36,7 +36,7 @@ from kubewitness.sources import Source, find_sources, open_source, read_lines, s
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kubewitness.app.readings import Reading
@@ -93,6 +93,7 @@ def read_sources(
     *,
     cluster: str | None = None,
     then: Callable[[Sequence[Span]], None] | None = None,
+    indexes: Mapping[str, LineMap] | None = None,
 ) -> None:
     """Read everything the paths name into the target's table.
 
@@ -106,13 +107,16 @@ def read_sources(
         reading: takes what there is to know of what was read.
         cluster: name of the cluster where neither a record nor its path says.
         then: called with the parts whose rows have just got into the table, while their files are there.
+        indexes: where the lines of plain files stand, by path, as far as it is known.
     """
     listing = find_sources(list(paths))
     reading.unreadable += listing.unreadable
     reading.left_out += listing.left_out
     reading.sources += listing.sources
     with ThreadPoolExecutor(1) as pool:
-        _Reader(engine, target, reading, folder, pool=pool, cluster=cluster, then=then).read_all()
+        _Reader(
+            engine, target, reading, folder, pool=pool, cluster=cluster, then=then, indexes=indexes or {}
+        ).read_all()
 
 
 def decoder(layout: Layout, reader: io.BufferedReader) -> Iterator[Outcome]:
@@ -137,8 +141,10 @@ class _Reader:
         pool: ThreadPoolExecutor,
         cluster: str | None,
         then: Callable[[Sequence[Span]], None] | None,
+        indexes: Mapping[str, LineMap],
     ) -> None:
         self._then = then
+        self._indexes = indexes
         self._engine = engine
         self._target = target
         self._reading = reading
@@ -186,7 +192,8 @@ class _Reader:
             elif stream.is_at_end and len(known) <= _BUNDLED_BYTES:
                 self._add_to_bundle((shape, cluster), source_id, lines)
             elif source.is_plain_file and not is_split:
-                self._add_to_batch((shape, cluster), Part(source.path, shape, source_id, cluster))
+                index = self._indexes.get(source.path)
+                self._add_to_batch((shape, cluster), Part(source.path, shape, source_id, cluster, lines=index))
             else:
                 for piece in spool_lines(lines, self._shelf.folder(), part_bytes=_PART_BYTES):
                     self._read([Part(str(piece.path), shape, source_id, cluster, piece.first_line, piece.lines)])

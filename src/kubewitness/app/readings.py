@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Ledger, Origin, Rejection
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kubewitness.app.parts import Span
     from kubewitness.sources import Source
 
@@ -64,6 +67,10 @@ class Reading:
         """The part that a row is from."""
         return self.spans[bisect_right(self.spans, row, key=lambda item: item.first_row) - 1]
 
+    def origins(self, rows: Iterable[tuple[int, int | None, int | None]]) -> dict[int, Origin]:
+        """Where the records of rows stand, by row: each with what `origin` takes."""
+        return {row: self.origin(row, source_id, line) for row, source_id, line in rows}
+
     def origin(self, row: int, source_id: int | None, line: int | None) -> Origin:
         """Where the record of a row stands; `source_id` and `line` are its columns, null where the part knows them."""
         span = self.span(row)
@@ -71,3 +78,19 @@ class Reading:
             source_id = span.part.source_id
             line = span.line(row)
         return Origin(self.sources[source_id or 0].name, line)
+
+
+def demand_events(ledger: Ledger) -> None:
+    """Do nothing when there was something that could be read, though it be nothing that was asked for.
+
+    Raises:
+        UnreadableError: every record was rejected, or every source unreadable; says why the first one was.
+    """
+    if ledger.is_unanswerable:
+        first = next(iter((*ledger.unreadable, *ledger.rejections)), None)
+        where = f": {first.origin}: {first.reason}" if first else ""
+        read = f"{counted(ledger.read, 'record')} read, no audit event among them"
+        raise UnreadableError(
+            f"{read if ledger.read else 'nothing could be read'}{where}",
+            hint="kubewitness scan counts what is in files, and says why",
+        )

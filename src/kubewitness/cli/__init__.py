@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 ABOUT = "Ask Kubernetes audit logs who did what, whether it was allowed, and what they could not see."
@@ -29,6 +31,8 @@ COMMANDS = {
 
 EXIT_MET = 1
 EXIT_UNUSABLE = 2
+EXIT_UNREAD = 141
+"""Whoever read the output went away: what a shell says of a program that SIGPIPE has ended."""
 
 
 def examples(*lines: str) -> str:
@@ -41,7 +45,21 @@ def main() -> None:
     if sys.argv[1:] in ([], ["-h"], ["--help"]):
         print(overview())  # noqa: T201 - this is the front end
         return
+    _buffer_output()
     sys.exit(_run())
+
+
+def _buffer_output() -> None:
+    """Give standard output a buffer where it has none (PYTHONUNBUFFERED): a part of a long text is else lost silently.
+
+    A stream without a buffer writes what the system takes at once, which is less when a disk is full or a pipe is
+    closed, and nobody looks at how much that was.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), sys.stdout.encoding, sys.stdout.errors, line_buffering=sys.stdout.isatty()
+        )
 
 
 def overview() -> str:
@@ -57,11 +75,11 @@ def overview() -> str:
 def _run() -> int:
     from cyclopts import CycloptsError  # noqa: PLC0415 - the overview must come quickly
 
-    from kubewitness.cli.application import app  # noqa: PLC0415
     from kubewitness.model.errors import KubewitnessError  # noqa: PLC0415
 
     try:
-        result = app(exit_on_error=False, print_error=False)
+        code = _call()
+        sys.stdout.flush()
     except KubewitnessError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_UNUSABLE
@@ -70,8 +88,30 @@ def _run() -> int:
         print(f"error: {error}\nhint: {words} --help", file=sys.stderr)  # noqa: T201
         return EXIT_UNUSABLE
     except BrokenPipeError:
-        sys.stderr.close()
+        _let_output_go()
+        return EXIT_UNREAD
+    except OSError as error:
+        if error.filename is not None:  # of a file, and nobody expected it
+            raise
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+        _let_output_go()
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _call() -> int:
+    """Call the command of the arguments; gives its exit code, whether it returns it or the parser exits with it."""
+    from kubewitness.cli.application import app  # noqa: PLC0415
+
+    try:
+        result = app(exit_on_error=False, print_error=False)
+    except SystemExit as end:
+        result = end.code
     return result if isinstance(result, int) else 0
+
+
+def _let_output_go() -> None:
+    """Let what is left of the output go: it is flushed at the end, and that would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

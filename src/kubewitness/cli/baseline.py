@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from kubewitness.cli.logs import demand_paths
+from kubewitness.words.lists import counted
 
 app = App(name="baseline", help="Learn what actors usually do, so that a scan sees what is new.")
 
@@ -39,7 +40,7 @@ def learn(
     learned = learn_baseline(paths, output, rules or (), builtin=builtin_rules, cluster=cluster)
     if not quiet:
         print(  # noqa: T201 - this is the front end
-            f"{learned.events} events read for {learned.rules} rules;"
-            f" {output} has {learned.entries} values, {learned.new} of them new",
+            f"{counted(learned.events, 'event')} read for {counted(learned.rules, 'rule')};"
+            f" {output} has {counted(learned.entries, 'value')}, {learned.new:,} of them new",
             file=sys.stderr,
         )

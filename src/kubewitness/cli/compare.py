@@ -35,7 +35,8 @@ def compare(
         Parameter(help="Two periods to compare, such as 2026-11-10..2026-11-11; give it twice.", negative=()),
     ] = None,
     clusters: Annotated[
-        tuple[str, str] | None, Parameter(help="Two clusters to compare; the end of a name is enough, * is a wildcard.")
+        tuple[str, str] | None,
+        Parameter(help="Two clusters to compare; the end of a name is enough, * is a wildcard.", negative=""),
     ] = None,
     ratio: Annotated[float, Parameter(help="How many times more or less per hour is a change.")] = 3.0,
     most: Annotated[int, Parameter(name=["--most", "-n"], help="Rows of each table; 0 is all.")] = 12,

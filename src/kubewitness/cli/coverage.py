@@ -70,21 +70,25 @@ def _fields(found: LogCoverage) -> dict[str, object]:
 
 def _print(found: LogCoverage) -> None:
     from kubewitness.cli.policy_coverage import print_coverage  # noqa: PLC0415
+    from kubewitness.look.console import folded  # noqa: PLC0415
     from kubewitness.words.escape import visible  # noqa: PLC0415
+    from kubewitness.words.lists import counted  # noqa: PLC0415
 
-    write = sys.stdout.write
-    write(f"{found.events:,} events that say their level, of {found.read:,} records\n")
+    def write(line: str = "") -> None:
+        sys.stdout.write(folded(line) + "\n")
+
+    write(f"{counted(found.events, 'event')} that say their level, of {counted(found.read, 'record')}")
     for title, counts in (("levels", found.levels), ("stages", found.stages)):
-        write(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts) + "\n")
+        write(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts))
     best = ", ".join(f"{fit.name} {fit.share:.1%}" for fit in found.fits[:3])
-    write(f"well-known recordings that agree: {best}\n")
+    write(f"well-known recordings that agree: {best}")
     if found.is_inferred:
-        write("none fits: what this log holds nothing of counts as not recorded\n")
-    write("\n")
+        write("none fits: what this log holds nothing of counts as not recorded")
+    write()
     for item in found.seen[:_SHOWN]:
         verbs = ", ".join(f"{verb or '(none)'} {level}" for verb, level in item.verbs)
-        write(visible(f"{item.resource}: {verbs}") + "\n")
+        write(visible(f"{item.resource}: {verbs}"))
     if len(found.seen) > _SHOWN:
-        write(f"and {len(found.seen) - _SHOWN} more resources\n")
-    write("\n")
+        write(f"and {counted(len(found.seen) - _SHOWN, 'more resource')}")
+    write()
     print_coverage(found.recording, [item for item in found.rules if item.coverage.verdict != "covered"], found.rules)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from contextlib import ExitStack
 from datetime import datetime
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kubewitness.app.asking.shown import Shown
     from kubewitness.model.ledger import Ledger
 
+_WORD = re.compile(r"[^\s:\"*?()]+")
 _EXAMPLE = "kubewitness hunt 'verb:delete' audit.log"
 _SQL_EXAMPLE = "kubewitness hunt --sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
 
@@ -170,12 +172,14 @@ def show(
     if format is ListFormat.JSON:
         sys.stdout.write(json.dumps(_hunt_fields(wanted), indent=2) + "\n")
         return
-    parts = [wanted.title, wanted.question, f"filter: {wanted.filter or '(all events)'}"]
+    from kubewitness.look.console import folded  # noqa: PLC0415 - JSON needs none of it
+
+    parts = [wanted.title, folded(wanted.question, hanging=""), f"filter: {wanted.filter or '(all events)'}"]
     if wanted.parameters:
         parts.append("\n".join(f"--set {each.name}={each.default}  {each.about}" for each in wanted.parameters))
     if wanted.sql:
         parts.append(wanted.sql)
-    parts.append(wanted.reading)
+    parts.append(folded(wanted.reading, hanging=""))
     about = [*wanted.tags, *wanted.techniques, *wanted.catalogue]
     if about:
         parts.append(", ".join(about))
@@ -273,12 +277,22 @@ def _print_table(found: Found | Answered, named: Hunt | None, text: str, most: i
     _print_ledger(console, found)
     if found.shown:
         _print_shown(console, found.shown)
+        if named is None and _WORD.fullmatch(text):
+            console.print(visible(_meant(text)), style="dim")
     elif isinstance(found, Answered):
         render_rows(found.names, found.rows, RowFormat.TABLE, sys.stdout, types=found.types, most=most)
     else:
         _print_events(console, found)
     if named and not found.shown:
         console.print(f"\n{named.reading}", style="dim")
+
+
+def _meant(word: str) -> str:
+    """What may have been meant by a word that was looked for, and is in no event."""
+    name, sign, value = word.partition("=")
+    if sign and name and value:
+        return f"`{word}` was looked for as a text; of a field one asks {name}:{value}"
+    return f"`{word}` was looked for as a text; it is no hunt with a name: kubewitness hunt list"
 
 
 def _print_ledger(console: Console, found: Found | Answered) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from kubewitness.model.errors import UsageError
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,12 +140,21 @@ def demand_paths(paths: tuple[str, ...], *, example: str) -> None:
     Raises:
         UsageError: nothing was named, or what was named is an option.
     """
+    refuse_options(paths, example=example)
+    if not paths:
+        raise UsageError("no logs named", hint=f"{example}, or - for standard input")
+
+
+def refuse_options(paths: tuple[str, ...], *, example: str) -> None:
+    """Do nothing when no path is an option that there is none of.
+
+    Raises:
+        UsageError: one is.
+    """
     if unknown := [path for path in paths if path.startswith("-") and path != "-"]:
         raise UsageError(
             f"unknown option {unknown[0]}", hint=f"{example}; --help names the options; a file of that name is ./-name"
         )
-    if not paths:
-        raise UsageError("no logs named", hint=f"{example}, or - for standard input")
 
 
 def demand_policy(policy: Path | None) -> None:
@@ -167,7 +177,7 @@ def warn_of(ledger: Ledger) -> None:
     if rejected := ledger.rejected:
         first = next(iter(ledger.rejections), None)
         where = f", the first at {first.origin}: {first.reason}" if first else ""
-        print(f"warning: {rejected:,} records are no events{where}", file=sys.stderr)  # noqa: T201
+        print(f"warning: {counted(rejected, 'record is no event', 'records are no events')}{where}", file=sys.stderr)  # noqa: T201
 
 
 def moment(text: str | None) -> datetime | None:

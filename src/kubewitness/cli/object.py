@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, moment, warn_of
 from kubewitness.cli.writing import write
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,6 +74,8 @@ def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: boo
     from kubewitness.investigate.render.object_table import write_diffs, write_lives  # noqa: PLC0415
 
     if diff:
+        if not any(life.revisions for life in story.lives):
+            out.write(f"# no change of {story.name} is in this log: {_summary(story)}\n")
         write_diffs(story.lives, story.show, out)
         return
     out.write(f"{story.name}: {_summary(story)}\n")
@@ -87,7 +90,7 @@ def _write_text(story: ObjectStory, out: TextIO, *, diff: bool, with_status: boo
 def _summary(story: ObjectStory) -> str:
     lives = f"{len(story.lives)} {'life' if len(story.lives) == 1 else 'lives'}"
     events = story.ledger.events + story.ledger.partial
-    return f"{lives}, {story.requests:,} requests; {events:,} events looked at"
+    return f"{lives}, {counted(story.requests, 'request')}; {counted(events, 'event')} looked at"
 
 
 def _write_page(story: ObjectStory, out: TextIO) -> None:

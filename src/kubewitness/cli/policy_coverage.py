@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET
+from kubewitness.cli.logs import refuse_options
 from kubewitness.cli.policy import Format
 from kubewitness.cli.writing import render_to
 from kubewitness.model.rule import RuleClass
@@ -75,6 +76,7 @@ def diff(
         load_recording,
     )
 
+    refuse_options(paths, example="kubewitness policy diff old.yaml new.yaml audit.log")
     before, after = load_recording(old), load_recording(new)
     comparison = compare_recordings(before, after, rules or [])
     volumes = [(str(file), _volume(each, paths)) for file, each in ((old, before), (new, after))] if paths else []
@@ -127,6 +129,7 @@ def advise(
     from kubewitness.policy.advise import policy_text  # noqa: PLC0415
     from kubewitness.policy.coverage import Recording  # noqa: PLC0415
 
+    refuse_options(paths, example="kubewitness policy advise audit.log -o policy.yaml")
     advised = advise_policy(
         rules or [], builtin=builtin_rules, classes=rule_class or (RuleClass.CORE,), keep=keep or [], paths=paths
     )
@@ -170,8 +173,11 @@ def builtins(*, format: Printed = Format.TABLE) -> None:  # noqa: A002
         ]
         sys.stdout.write(json.dumps(fields, indent=2) + "\n")
         return
+    from kubewitness.look.console import folded  # noqa: PLC0415
+
     for name, each in listed:
-        sys.stdout.write(f"builtin:{name}\n    {each.title}. {each.about}\n")
+        about = folded(f"{each.title}. {each.about}", lead="    ", hanging="    ")
+        sys.stdout.write(f"builtin:{name}\n{about}\n")
 
 
 def print_coverage(recording: Recording, items: Sequence[RuleCoverage], whole: Sequence[RuleCoverage]) -> None:
@@ -191,6 +197,8 @@ def print_coverage(recording: Recording, items: Sequence[RuleCoverage], whole: S
     counts = summary(whole)
     console = open_console()
     console.print(visible(recording.title) + ": " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    if not items:
+        return
     table = Table("VERDICT", "SEVERITY", "RULE", "WHAT IT COULD NOT SHOW", box=None, pad_edge=False, header_style="dim")
     table.columns[2].overflow = "fold"
     table.columns[3].overflow = "fold"
@@ -206,6 +214,7 @@ def _few(texts: Sequence[str], most: int = 3) -> list[str]:
 
 
 def _print_comparison(comparison: Comparison) -> None:
+    from kubewitness.look.console import folded  # noqa: PLC0415
     from kubewitness.words.escape import visible  # noqa: PLC0415
 
     for change in comparison.changes:
@@ -216,8 +225,9 @@ def _print_comparison(comparison: Comparison) -> None:
         )
         stages = [sorted(each.omit_stages) for each in (change.old, change.new)]
         note = f", omits {stages[1] or 'no stage'} instead of {stages[0] or 'none'}" if stages[0] != stages[1] else ""
-        sys.stdout.write(visible(f"{old} -> {new}{note if change.old.level.rank and change.new.level.rank else ''}\n"))
-        sys.stdout.write(visible(f"    {where}") + "\n")
+        said = note if change.old.level.rank and change.new.level.rank else ""
+        sys.stdout.write(folded(visible(f"{old} -> {new}{said}")) + "\n")
+        sys.stdout.write(folded(visible(where), lead="    ", hanging="      ") + "\n")
     for title, items in (("detections lost", comparison.lost), ("detections won", comparison.won)):
         sys.stdout.write(f"{title}: {len(items)}\n")
         for rule, old, new in items:

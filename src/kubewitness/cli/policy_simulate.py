@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from kubewitness.cli.logs import demand_paths
 from kubewitness.cli.policy import Format
 from kubewitness.model.errors import UsageError
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,10 +106,10 @@ def _print(item: Simulated, top: int, *, is_volume: bool) -> None:
     console = open_console()
     whole, seconds = item.whole, item.seconds
     if is_volume:
-        console.print(f"{whole.events:,} records, {_bytes(whole.bytes)}")
+        console.print(f"{counted(whole.events, 'record')}, {_bytes(whole.bytes)}")
     else:
         console.print(
-            f"{item.title}: keeps {whole.kept_events:,} of {whole.events:,} records and"
+            f"{item.title}: keeps {whole.kept_events:,} of {counted(whole.events, 'record')} and"
             f" {_bytes(whole.kept_bytes)} of {_bytes(whole.bytes)} ({_percent(whole.kept_bytes, whole.bytes)})"
         )
     if seconds:
@@ -118,10 +119,10 @@ def _print(item: Simulated, top: int, *, is_volume: bool) -> None:
         console.print(f"{_bytes(whole.bytes * days)} a day{kept}{note}")
     if item.other or item.rejected:
         console.print(
-            f"not counted: {item.other:,} records of other categories, {item.rejected:,} that are not readable"
+            f"not counted: {counted(item.other, 'record')} of other categories, {item.rejected:,} not readable"
         )
     if item.more and not is_volume:
-        console.print(f"for {item.more:,} events the policy asks for more than the log holds")
+        console.print(f"for {counted(item.more, 'event')} the policy asks for more than the log holds")
     if not is_volume:
         rules = [(f"rule {share.name}" if share.name is not None else "no rule", share) for share in item.by_rule]
         _print_shares(console, "policy rule", rules, whole, is_volume=is_volume)

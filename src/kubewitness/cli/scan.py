@@ -15,6 +15,7 @@ from kubewitness.cli.writing import render_to
 from kubewitness.model.alert import Severity
 from kubewitness.model.exception import ExceptionState
 from kubewitness.model.rule import RuleClass
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from kubewitness.model.alert import Report
@@ -141,7 +142,8 @@ def _say(report: Report, output: Path | None, *, is_summary_shown: bool) -> None
     if output is not None:
         ledger = report.ledger
         print(  # noqa: T201
-            f"{ledger.read} records read, {len(report.alerts)} alerts written to {output}", file=sys.stderr
+            f"{counted(ledger.read, 'record')} read, {counted(len(report.alerts), 'alert')} written to {output}",
+            file=sys.stderr,
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _WIDTH = 100
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under a header; what a log may have named is escaped. The last column is folded."""
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = Paper(markup=False, highlight=False, emoji=False)
     if not sys.stdout.isatty():
         console.width = max(console.width, _WIDTH)
     table = Table(*header, box=None, pad_edge=False, header_style="dim")

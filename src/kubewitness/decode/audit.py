@@ -36,9 +36,10 @@ def is_audit_event(fields: Mapping[str, msgspec.Raw]) -> bool:
         return False
     if "kind" in fields and string_of(fields["kind"]) not in ("Event", None):
         return False
-    if any(mark in fields for mark in MARKS):
+    if any(bytes(fields.get(mark, b"null")) != b"null" for mark in MARKS):
         return True
-    return "kind" in fields and "involvedObject" not in fields and "regarding" not in fields
+    says_so = "kind" in fields and string_of(fields["kind"]) == "Event"
+    return says_so and "involvedObject" not in fields and "regarding" not in fields
 
 
 def event_of(record: Record) -> Event:

@@ -36,7 +36,7 @@ from kubewitness.query.pruning import needed
 from kubewitness.query.weaken import weaken, without_known, without_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from kubewitness.query.predicate import Predicate
     from kubewitness.query.weaken import Bounds
@@ -84,14 +84,29 @@ def is_common(need: Needs) -> bool:
     )
 
 
+_OFTEN_WRITTEN = frozenset({"configmaps", "secrets", "deployments", "daemonsets", "statefulsets"})
+_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+def is_often_written(need: Needs) -> bool:
+    """Whether so many events write what is needed that it pays to know their names before they are read again."""
+    return bool(need.verbs and need.verbs <= _WRITES and need.resources and need.resources & _OFTEN_WRITTEN)
+
+
 def is_dear(predicate: Predicate) -> bool:
     """Whether many events must be read again for a rule."""
     return is_common(needs(predicate)) and not all(is_seen(test) or is_own(test) for test in leaves_of(predicate))
 
 
-def may_match(predicate: Predicate, need: Needs) -> Predicate:
-    """What a kind must be for one of its events to match; asked of kinds that have what is needed."""
-    return without_known(weaken(predicate, lambda test: _bounds(test, need)), need)
+def may_match(predicate: Predicate, need: Needs, known: Container[Predicate] = ()) -> Predicate:
+    """What a kind must be for one of its events to match; asked of kinds that have what is needed.
+
+    Args:
+        predicate: of a rule.
+        need: what is needed.
+        known: tests of what is an event's own that have one answer for all events of a kind nevertheless.
+    """
+    return without_known(weaken(predicate, lambda test: _bounds(test, need, known)), need)
 
 
 def left_to_ask(predicate: Predicate, need: Needs) -> Predicate:
@@ -99,10 +114,10 @@ def left_to_ask(predicate: Predicate, need: Needs) -> Predicate:
     return without_known(without_seen(predicate, is_seen), need)
 
 
-def _bounds(test: Predicate, known: Needs) -> Bounds:
-    if is_seen(test):
+def _bounds(test: Predicate, need: Needs, known: Container[Predicate]) -> Bounds:
+    if is_seen(test) or test in known:
         return test, test
-    parts = [without_known(condition(needs(test)), known), _has_body(test)]
+    parts = [without_known(condition(needs(test)), need), _has_body(test)]
     telling = tuple(part for part in parts if part != ALWAYS)
     return NEVER, telling[0] if len(telling) == 1 else And(telling)
 

@@ -199,12 +199,13 @@ class Pass:
         """
         parts: dict[str, list[str]] = {name: [] for name in self.answered}
         for group in self.groups if groups is None else groups:
-            asked: dict[str, list[str]] = {}
+            # Several rules may ask the same.
+            asked: dict[str, dict[str, int]] = {}
             for answer in group.answers:
-                bit = f"CASE WHEN {answer.sql} THEN {answer.mask}::BIGINT ELSE 0 END"
-                asked.setdefault(answer.column, []).append(bit)
-            for column, bits in asked.items():
-                together = _any_of(bits)
+                masks = asked.setdefault(answer.column, {})
+                masks[answer.sql] = masks.get(answer.sql, 0) | answer.mask
+            for column, masks in asked.items():
+                together = _any_of([f"CASE WHEN {sql} THEN {mask}::BIGINT ELSE 0 END" for sql, mask in masks.items()])
                 parts[column].append(f"CASE WHEN {group.guard} THEN {together} ELSE 0 END" if group.guard else together)
         listed = "".join(f", {_any_of(answers or ['0'])}::BIGINT AS {name}" for name, answers in parts.items())
         used = set(_SHARED.findall(listed))

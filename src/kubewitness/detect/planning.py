@@ -23,6 +23,7 @@ from kubewitness.detect.kinds import (
     OWN_COLUMNS,
     Marks,
     is_common,
+    is_often_written,
     is_own,
     is_seen,
     left_to_ask,
@@ -72,12 +73,14 @@ class _Asked:
         predicate: what it says.
         needs: what an event must have.
         bit: where its answer goes.
+        marked: tests of what is an event's own that have one answer for all events of a kind that has what is needed.
     """
 
     rule_id: str
     predicate: Predicate
     needs: Needs
     bit: Bit
+    marked: frozenset[Predicate]
 
     @property
     def is_open(self) -> bool:
@@ -107,10 +110,12 @@ def build_plan(pack: Pack, also_asked: Mapping[str, Collection[Predicate]] | Non
             own = later.get(rule.info.id, set())
             is_dear = is_common(need) or _is_about_beginnings(rule)
             is_of_kind = all(map(_is_kept_of_all, own)) and (not tests or (is_dear and all(map(is_own, tests))))
-            if is_of_kind:
-                marks.add(tests, need)
+            if not is_of_kind:
+                tests = [*filter(is_own, marked(rule.predicate))] if is_often_written(need) else []
+            marks.add(tests, need)
             table = Table.KINDS if is_of_kind else Table.CANDIDATES
-            asked.append(_Asked(rule.info.id, rule.predicate, need, Bit(table, *divmod(counts[table], WORD_BITS))))
+            bit = Bit(table, *divmod(counts[table], WORD_BITS))
+            asked.append(_Asked(rule.info.id, rule.predicate, need, bit, frozenset(tests)))
             counts[table] += 1
     bits = {each.rule_id: each.bit for each in asked}
     kinds, own_kept = _kinds_pass(pack.rules, asked, bits)
@@ -219,7 +224,7 @@ def _kinds_pass(
     answered = [f"matched_{word}" for word in range(words[Table.KINDS])]
     answered += [f"open_{word}" for word in range(words[Table.CANDIDATES])]
     said = [
-        (f"open_{each.bit.word}", each, may_match(each.predicate, each.needs))
+        (f"open_{each.bit.word}", each, may_match(each.predicate, each.needs, each.marked))
         if each.is_open
         else (f"matched_{each.bit.word}", each, without_known(each.predicate, each.needs))
         for each in asked

@@ -34,14 +34,14 @@ KEYS = {
 """Cheaper expressions for facts that are compared on very many events: equal exactly where the facts are equal."""
 
 BODY_FACTS = frozenset(
-    "request_object response_object truncated dry_run object_name owner_kind owner_name privileged host_pid host_ipc"
-    " host_network host_paths capabilities images service_account pod_commands container_names image_registries"
-    " registry_list allow_privilege_escalation runs_as_root share_processes host_process unconfined sysctls host_ports"
-    " writable_host_paths node_name node_selector tolerations role_verbs role_resources role_api_groups role_grants"
-    " role_ref_kind role_ref subjects service_type external_ips external_name service_selector service_ports"
-    " source_ranges load_balancer_internal ingress_tls object_labels removed_labels object_annotations config_data"
-    " replicas unschedulable patched_spec patch_operations webhook_urls webhook_services webhook_resources"
-    " webhook_failure_policies certificate_signer certificate_usages certificate_subject volume_node_paths"
-    " service_accounts".split()
+    "request_object response_object truncated dry_run object_name generate_name owner_kind owner_name privileged"
+    " host_pid host_ipc host_network host_paths capabilities images service_account pod_commands container_names"
+    " image_registries registry_list allow_privilege_escalation runs_as_root share_processes host_process unconfined"
+    " sysctls host_ports writable_host_paths node_name node_selector tolerations role_verbs role_resources"
+    " role_api_groups role_grants role_ref_kind role_ref subjects service_type external_ips external_name"
+    " service_selector service_ports source_ranges load_balancer_internal ingress_tls object_labels removed_labels"
+    " object_annotations config_data replicas unschedulable patched_spec patch_operations webhook_urls"
+    " webhook_services webhook_resources webhook_failure_policies certificate_signer certificate_usages"
+    " certificate_subject volume_node_paths service_accounts".split()
 )
 """Columns for which bodies must have been read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
@@ -22,15 +23,34 @@ SEVERITY_STYLES: Mapping[Severity, str] = {
 }
 
 
+class Paper(Console):
+    """A console that leaves it to the caller when nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the write raised: rich would end the program with 1."""
+        raise BrokenPipeError
+
+
 def open_console(out: TextIO | None = None) -> Console:
     """A console that takes text as it is and is at most 100 columns wide.
 
     Args:
         out: where it writes; standard output when None. Colours go to a terminal only, and `NO_COLOR` is honoured.
     """
-    console = Console(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, legacy_windows=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
+
+
+def folded(text: str, *, lead: str = "", hanging: str = "  ") -> str:
+    """One paragraph of plain text in lines of at most 100 columns.
+
+    Args:
+        text: without line ends; escape it first.
+        lead: what the first line begins with.
+        hanging: what the others begin with.
+    """
+    return textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=hanging, break_on_hyphens=False)
 
 
 def print_hanging(console: Console, lead: Text, text: Text, *, indent: int) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+# These are read at run time: alerts are written to and read from JSON by their types.
+from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.model.ledger import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from kubewitness.model.exception import ClusterPlatform, ExceptionUse
     from kubewitness.model.ledger import Ledger
 

@@ -37,10 +37,10 @@ def asked_floors(below: str = "decoded") -> tuple[tuple[str, str], ...]:
 
 def deciding_rule(policy: Policy) -> exp.Expr:
     """The index of the first rule that matches, over the columns of `asked`; null when there is none."""
-    case = exp.Case()
-    for index, rule in enumerate(policy.rules):
-        case = case.when(lower(predicate_of(rule)), exp.Literal.number(index))
-    return case
+    rules = enumerate(policy.rules)
+    return exp.Case(
+        ifs=[exp.If(this=lower(predicate_of(rule)), true=exp.Literal.number(index)) for index, rule in rules]
+    )
 
 
 def decided_floors(policy: Policy, below: str = "decoded") -> tuple[tuple[str, str], ...]:

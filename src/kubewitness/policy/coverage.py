@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -127,27 +126,46 @@ def needed_level(
     predicate: Predicate, box: Box, *, absent: frozenset[str] = frozenset(), is_impersonated: bool = False
 ) -> Level | None:
     """The lowest level at which an event of these requests could show the predicate; None when none does."""
-    return _needed_level(predicate, _looked_at(predicate, box), absent, is_impersonated=is_impersonated)
+    question = _question(predicate)
+    box = question.looked_at(box)
+    key = (box, absent, is_impersonated)
+    if key not in question.needed:
+        question.needed[key] = _lowest(predicate, box, absent, is_impersonated=is_impersonated)
+    return question.needed[key]
 
 
-@lru_cache(maxsize=50_000)
-def _needed_level(predicate: Predicate, box: Box, absent: frozenset[str], *, is_impersonated: bool) -> Level | None:
+def _lowest(predicate: Predicate, box: Box, absent: frozenset[str], *, is_impersonated: bool) -> Level | None:
+    stages = stages_of(box)
     for level in (Level.METADATA, Level.REQUEST, Level.REQUEST_RESPONSE):
-        if _shown(predicate, Recorded(box, level, Stage.PANIC, absent, is_impersonated), stages_of(box)):
+        if _shown(predicate, Recorded(box, level, Stage.PANIC, absent, is_impersonated), stages):
             return level
     return None
 
 
-def _looked_at(predicate: Predicate, box: Box) -> Box:
-    """The box without the dimensions that make no difference to the predicate: many boxes become one."""
-    left = _indifferent(predicate)
-    return replace(box, **{name: getattr(ALL_REQUESTS, name) for name in left}) if left else box
+class _Question:
+    """A predicate, and what was found out about it."""
+
+    def __init__(self, predicate: Predicate) -> None:
+        self.predicate = predicate
+        columns = {field.column.name for field in fields_of(predicate)}
+        self._indifferent = {name: getattr(ALL_REQUESTS, name) for name, looks in _LOOKS.items() if not columns & looks}
+        self.needed: dict[tuple[Box, frozenset[str], bool], Level | None] = {}
+        self.losses: dict[tuple[Recorded, frozenset[Stage]], tuple[Cause | None, Level]] = {}
+
+    def looked_at(self, box: Box) -> Box:
+        """The box without the dimensions that make no difference to the predicate: many boxes become one."""
+        return replace(box, **self._indifferent) if self._indifferent else box
 
 
-@lru_cache(maxsize=4096)
-def _indifferent(predicate: Predicate) -> tuple[str, ...]:
-    columns = {field.column.name for field in fields_of(predicate)}
-    return tuple(name for name, looks in _LOOKS.items() if not columns & looks)
+_QUESTIONS: dict[int, _Question] = {}
+
+
+def _question(predicate: Predicate) -> _Question:
+    """Known by identity, because hashing a predicate takes longer than asking it."""
+    known = _QUESTIONS.get(id(predicate))
+    if known is None or known.predicate is not predicate:
+        known = _QUESTIONS[id(predicate)] = _Question(predicate)
+    return known
 
 
 _LOOKS = {
@@ -209,13 +227,16 @@ def _cause(predicate: Predicate, part: _Part, events: Recorded) -> Cause | None:
         return Cause.COLUMN_ABSENT
     if part.needed.rank > events.level.rank:
         return Cause.LEVEL_TOO_LOW
-    cause, whole = _loss(predicate, replace(events, box=_looked_at(predicate, part.box)), part.decision.omit_stages)
+    question = _question(predicate)
+    key = (replace(events, box=question.looked_at(part.box)), part.decision.omit_stages)
+    if key not in question.losses:
+        question.losses[key] = _loss(predicate, *key)
+    cause, whole = question.losses[key]
     if cause is Cause.LEVEL_TOO_LOW_FOR_SOME:
         part.needed = whole
     return cause
 
 
-@lru_cache(maxsize=50_000)
 def _loss(predicate: Predicate, events: Recorded, omitted: frozenset[Stage]) -> tuple[Cause | None, Level]:
     stages = [stage for stage in stages_of(events.box) if stage not in omitted]
     whole = whole_level(predicate, replace(events, level=Level.REQUEST_RESPONSE, stage=Stage.RESPONSE_COMPLETE))
@@ -225,7 +246,8 @@ def _loss(predicate: Predicate, events: Recorded, omitted: frozenset[Stage]) -> 
 
 
 def _shown(predicate: Predicate, events: Recorded, stages: Iterable[Stage]) -> bool:
-    return any(possible(predicate, replace(events, stage=stage)) for stage in stages)
+    box, level, absent, acts_as = events.box, events.level, events.absent, events.is_impersonated
+    return any(possible(predicate, Recorded(box, level, stage, absent, acts_as)) for stage in stages)
 
 
 def _gaps(lost: Sequence[_Part], parts: Sequence[_Part]) -> Iterator[Gap]:

@@ -51,6 +51,7 @@ _RESPONSE_ONLY = frozenset({"response_object"})
 # Facts that a request without bodies shows as well, as far as it goes.
 _WITHOUT_BODIES = frozenset({"object_name", "dry_run", "truncated"})
 _BODIES = (BODY_FACTS - _WITHOUT_BODIES) | {"request_object", "response_object"}
+_NOT_YET = _ANSWERED | _BODIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Recorded:
         """Whether events can have a value in this column."""
         if column in self.absent or (column.startswith("impersonated_") and not self.is_impersonated):
             return False
-        if self.stage is Stage.REQUEST_RECEIVED and column in (_ANSWERED | _BODIES):
+        if self.stage is Stage.REQUEST_RECEIVED and column in _NOT_YET:
             return False
         if self.box.username == ABSENT and column in _WITHOUT_USER:
             return False

@@ -154,13 +154,6 @@ class Engine:
         names, types = tuple(str(item[0]) for item in described), tuple(str(item[1]) for item in described)
         return Answer(names, types, _batches(cursor, timer))
 
-    def beside(self) -> Engine:
-        """Another connection to the same tables, for another thread; temporary tables and functions are its own."""
-        other = object.__new__(Engine)
-        other._connection = self._connection.cursor()
-        other._connection.execute("SET TimeZone = 'UTC'")
-        return other
-
     def stream(
         self, sql: str, parameters: Mapping[str, Any] | None, requested_schema: object | None, *, keep: object
     ) -> object:

@@ -60,6 +60,7 @@ STATISTICS = (
 HAS_BODY = "request_object IS NOT NULL OR response_object IS NOT NULL"
 """Column `has_body`, as SQL over what the log said."""
 
+_NAMES_DRY_RUN = "contains(request_uri, 'dryRun=All')"
 _LISTS = {column.name for column in STORED if column.is_list}
 KIND = "(hash({}) >> 1)::BIGINT".format(
     ", ".join(
@@ -67,8 +68,8 @@ KIND = "(hash({}) >> 1)::BIGINT".format(
             *(f"{name}::VARCHAR" if name in _LISTS else name for name in sorted(KIND_COLUMNS)),
             "truncated",
             "coalesce(contains(status_message, 'cannot impersonate'), FALSE)",
-            "contains(request_uri, 'dryRun=All')",
-            "regexp_matches(request_uri, '^[^?]*\\?(?:[^&]*&)*dryRun=All(?:&|$)')",
+            _NAMES_DRY_RUN,
+            f"CASE WHEN {_NAMES_DRY_RUN} THEN regexp_matches(request_uri, '^[^?]*\\?(?:[^&]*&)*dryRun=All(?:&|$)') END",
             "CASE WHEN starts_with(verb, 'delete') THEN request_object ->> '$.dryRun' END",
             "request_uri IS NULL",
             "request_object IS NULL",

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from deltalake import DeltaTable
 
 from kubewitness.app.lake import ingest as ingesting
+from kubewitness.app.lake import landing, writing
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.model.errors import StoreError
@@ -22,22 +23,28 @@ from kubewitness.store.lake import Change, ConflictError, Lake
 from kubewitness.store.places import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.app.lake.conftest import Line
 
+    from kubewitness.app.lake.landing import Landing
+    from kubewitness.app.lake.pieces import Piece
+    from kubewitness.query.engine import Engine
+    from kubewitness.store.files import DataFile
+
     Ids = Callable[[Path], Counter[str]]
 
 EVENTS = 600
-PIECE_BYTES = 20_000
+PIECE_BYTES = 60_000
 PROGRAM = """
 import sys
 from kubewitness.app.lake import ingest as ingesting
+from kubewitness.app.lake import landing, writing
 ingesting._BATCH_BYTES = 1
 print("ready", flush=True)
 sys.stdin.readline()
-ingesting.ingest(sys.argv[2:], sys.argv[1], piece_bytes=20_000)
+ingesting.ingest(sys.argv[2:], sys.argv[1], piece_bytes=60_000)
 """
 
 
@@ -216,6 +223,64 @@ def test_what_cannot_be_written_leaves_nothing(
         with pytest.raises(StoreError, match="No space left") as caught:
             ingest([str(logs)], str(store))
     assert caught.value.hint is not None
+    assert not [*store.rglob("*.parquet")]
+    ingest([str(logs)], str(store))
+    assert ids(store) == each_once()
+
+
+def test_what_is_done_early_is_committed_in_its_turn(
+    logs: Path, store: Path, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step is held up until the second one has written its files."""
+    order: list[int] = []
+    is_second_written = threading.Event()
+
+    def late(engine: Engine, pieces: Sequence[Piece], folder: Path) -> Landing:
+        if pieces[0].first_line == 1 and not order:
+            assert is_second_written.wait(60)
+        return landing.land(engine, pieces, folder)
+
+    def noted(*arguments: Any, **named: Any) -> list[DataFile]:
+        files = writing.write_files(*arguments, **named)
+        order.append(sum(each.events for each in files))
+        is_second_written.set()
+        return files
+
+    monkeypatch.setattr(ingesting, "_STEPS", 2)
+    monkeypatch.setattr(ingesting, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(ingesting, "land", late)
+    monkeypatch.setattr(ingesting, "write_files", noted)
+    ingest([str(logs / "a.log")], str(store), piece_bytes=PIECE_BYTES)
+    assert ids(store) == each_once(EVENTS * 2 // 3)
+    ends = [source["end"] for entry in Lake.open(str(store)).history() for source in entry["sources"]]
+    assert len(ends) > 2
+    assert ends == sorted(ends)
+
+
+def test_when_an_earlier_step_fails_a_later_one_leaves_nothing(
+    logs: Path, store: Path, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[DataFile] = []
+    is_one_written = threading.Event()
+
+    def fails_first(*arguments: Any, **named: Any) -> list[DataFile]:
+        if not is_started.is_set():
+            is_started.set()
+            assert is_one_written.wait(60)
+            raise StoreError("cannot be written")
+        files = writing.write_files(*arguments, **named)
+        written.extend(files)
+        is_one_written.set()
+        return files
+
+    is_started = threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(ingesting, "_STEPS", 2)
+        patched.setattr(ingesting, "_BATCH_BYTES", 1)
+        patched.setattr(ingesting, "write_files", fails_first)
+        with pytest.raises(StoreError, match="cannot be written"):
+            ingest([str(logs / "a.log")], str(store), piece_bytes=PIECE_BYTES)
+    assert written
     assert not [*store.rglob("*.parquet")]
     ingest([str(logs)], str(store))
     assert ids(store) == each_once()

@@ -139,3 +139,31 @@ def test_how_a_store_was_recorded_is_told_by_files_of_all_its_time(
     assert {row.verb for row in recognition.recognise_stored(snapshot).rows} == {"verb0", "verb2", "verb5"}
     compact(folder)
     assert recognition.recognise_stored(open_snapshot(folder)).read == 180
+
+
+def test_what_was_seen_in_a_store_is_kept_until_other_files_are_looked_at(
+    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = str(tmp_path / "lake")
+    (tmp_path / "a.log").write_bytes(line(1, verb="get"))
+    ingest([str(tmp_path / "a.log")], folder)
+    seen = recognition.recognise_stored(open_snapshot(folder))
+    assert [row.verb for row in seen.rows] == ["get"]
+    looked: list[int] = []
+    look_at = recognition._look_at
+
+    def spy(snapshot: opening.Snapshot) -> list[recognition.RecordedRow]:
+        looked.append(snapshot.events)
+        return look_at(snapshot)
+
+    monkeypatch.setattr(recognition, "_look_at", spy)
+    assert recognition.recognise_stored(open_snapshot(folder)) == seen
+    assert not looked
+    for kept in (tmp_path / "cache" / "kubewitness").iterdir():
+        kept.write_text("{")
+    assert recognition.recognise_stored(open_snapshot(folder)) == seen
+    (tmp_path / "b.log").write_bytes(line(2, verb="list"))
+    ingest([str(tmp_path / "b.log")], folder)
+    assert {row.verb for row in recognition.recognise_stored(open_snapshot(folder)).rows} == {"get", "list"}
+    assert looked == [1, 2]

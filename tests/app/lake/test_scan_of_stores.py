@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kubewitness.app.lake import ingest as ingesting
+from kubewitness.app.lake import judging
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.lake.upkeep import compact
 from kubewitness.app.plans import plan_rules
@@ -58,3 +59,15 @@ def test_the_same_matches_and_alerts_come_out_of_a_store(
     if log == "cluster":
         compact(store)
         assert _alerts(scan([], plan, ScanOptions(matches=True, store=store))) == _alerts(of_logs)
+
+
+def test_how_events_are_looked_up_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_rules(classes=tuple(RuleClass))
+    store = str(tmp_path / "lake")
+    ingest([str(LOGS["examples"]), str(LOGS["shapes"])], store, is_finished=True)
+    options = ScanOptions(matches=True, store=store)
+    expected = scan([], plan, options)
+    assert expected.matches
+    monkeypatch.setattr(judging, "_FEW_ROWS", 0)
+    monkeypatch.setattr(judging, "_MOST_RESOURCES", 1)
+    assert _matches(scan([], plan, options)) == _matches(expected)

@@ -7,11 +7,11 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
 from rich.table import Table
 
 from kubewitness.alert.render.comma_separated import cell
 from kubewitness.alert.render.row_format import RowFormat
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _flat(value: Any) -> Any:
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO, types: Sequence[str], most: int) -> int:
-    console = Console(file=out, markup=False, highlight=False, emoji=False)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False)
     console.width = max(console.width, _WIDTH) if console.is_terminal else _WIDTH
     pending = iter(rows)
     first = list(islice(pending, most))

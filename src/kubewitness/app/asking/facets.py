@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 # Events that are the same in these are counted as one.
 _KEY = (
     "cluster", "level", "stage", "verb", "action", "actor", "impersonated_username", "user_agent_family", "source_ip",
-    "api_group", "resource", "subresource", "namespace", "code", "allowed", "dry_run", "authorized_role",
+    "api_group", "resource", "subresource", "namespace", "code", "succeeded", "allowed", "dry_run", "authorized_role",
 )  # fmt: skip
 # What follows from these, and how it is had from a few of them instead of from every event.
 _FOLLOWING = {
     "actor_kind": "any_value(actor_kind)",
     "source_network": "kw_network(any_value(source_ip))",
-    "succeeded": "any_value(code) BETWEEN 200 AND 299 OR any_value(code) = 101",
 }
 _TOGETHER = (*_KEY, *_FOLLOWING)
 # Columns that few events have, as lists of values.

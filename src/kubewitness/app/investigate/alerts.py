@@ -1,15 +1,66 @@
-"""Alerts about an actor."""
+"""Alerts that an investigation asks for again and again: those of a store are kept as long as it stays as it is."""
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from kubewitness.app.caching import keep, program_state, recall
+from kubewitness.app.plans import builtin_plan_state
 from kubewitness.app.scan import ScanOptions, scan
-from kubewitness.model.alert import Severity
+from kubewitness.model.alert import Alert, Severity
 
 if TYPE_CHECKING:
     from kubewitness.app.events import Logs
-    from kubewitness.model.alert import Alert
+
+_KEPT = 10
+_MOST_BYTES = 100 << 20
+"""What is larger is not kept."""
+
+
+def builtin_alerts(logs: Logs, least: Severity, *, reveal: bool = False) -> tuple[Alert, ...]:
+    """Alerts of the builtin rules.
+
+    Args:
+        logs: what to scan.
+        least: severity.
+        reveal: whether to show secrets; such alerts are never kept.
+
+    Raises:
+        UnreadableError: nothing of the logs could be read.
+        StoreError: the store cannot be read.
+        UsageError: the store has no such cluster.
+    """
+    options = ScanOptions(
+        min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster, reveal=reveal, store=logs.store
+    )
+    if logs.store is None or reveal:
+        return scan(logs.paths, None, options).alerts
+    name = _name(logs.store, options)
+    if (kept := recall(name)) is not None:
+        with suppress(msgspec.MsgspecError):
+            return tuple(msgspec.json.decode(kept, type=list[Alert]))
+    found = scan((), None, options).alerts
+    text = msgspec.json.encode(found)
+    # Not when somebody has written to the store meanwhile.
+    if len(text) <= _MOST_BYTES and _name(logs.store, options) == name:
+        keep(name, text, most=_KEPT)
+    return found
+
+
+def _name(store: str, options: ScanOptions) -> str:
+    """Name of what is kept: a hash of rules, program, options, and of the data files, which never change."""
+    from kubewitness.app.lake.opening import open_snapshot  # noqa: PLC0415 - it takes long to import
+
+    snapshot = open_snapshot(store, since=options.since, until=options.until, cluster=options.cluster)
+    made_by = builtin_plan_state(), program_state("alert", "app", "decode", "words")
+    files = [each.path for each in snapshot.files]
+    whole = repr((made_by, replace(options, store=snapshot.location), files))
+    return f"alerts-{hashlib.sha256(whole.encode()).hexdigest()[:32]}.json"
 
 
 def why_no_alerts(logs: Logs) -> str | None:
@@ -30,10 +81,7 @@ def alerts_about(logs: Logs, name: str, least: Severity = Severity.LOW, *, revea
     """
     if why_no_alerts(logs):
         return []
-    options = ScanOptions(
-        min_severity=least, since=logs.since, until=logs.until, cluster=logs.cluster, reveal=reveal, store=logs.store
-    )
-    found = [alert for alert in scan(logs.paths, None, options).alerts if _is_about(alert, name)]
+    found = [alert for alert in builtin_alerts(logs, least, reveal=reveal) if _is_about(alert, name)]
     return sorted(found, key=lambda alert: (alert.first_at is None, alert.first_at))
 
 

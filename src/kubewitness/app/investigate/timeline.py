@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubewitness.alert.redact import Redactor
 from kubewitness.app.events import open_events
+from kubewitness.app.investigate.alerts import builtin_alerts
 from kubewitness.app.investigate.requests import COLUMNS, pair_requests, requests_of, split_sessions
 from kubewitness.app.investigate.selection import by_actor, by_namespace, by_object, by_source
 from kubewitness.app.plans import plan_rules
@@ -162,17 +163,12 @@ def _alerts(logs: Logs, question: Question, plan: Plan | None, remarks: list[str
     if "-" in logs.paths:
         remarks.append("alerts are not looked for in standard input, which can be read only once")
         return []
-    least = Severity.INFORMATIONAL if question.rule else question.min_severity
+    if plan is None:
+        return list(builtin_alerts(logs, question.min_severity, reveal=question.reveal))
     options = ScanOptions(
-        min_severity=least,
-        since=logs.since,
-        until=logs.until,
-        cluster=logs.cluster,
-        reveal=question.reveal,
-        store=logs.store,
+        since=logs.since, until=logs.until, cluster=logs.cluster, reveal=question.reveal, store=logs.store
     )
-    found = scan(logs.paths, plan, options).alerts
-    return [alert for alert in found if question.rule in {None, alert.rule_id}]
+    return [alert for alert in scan(logs.paths, plan, options).alerts if alert.rule_id == question.rule]
 
 
 def _about(alerts: Sequence[Alert]) -> Predicate:

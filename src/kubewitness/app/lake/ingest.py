@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from kubewitness.app.lake.known import mark_known
@@ -32,8 +36,12 @@ if TYPE_CHECKING:
     from kubewitness.store.places import Place
     from kubewitness.store.positions import Position
 
-_BATCH_BYTES = 200 << 20
-_MEMORY_LIMIT = "1500MB"
+_BATCH_BYTES = 128 << 20
+_MEMORY_LIMIT = "800MB"
+_STEPS = min(2, os.cpu_count() or 1)
+"""So many batches are worked on at a time."""
+_THREADS = max(1, (os.cpu_count() or 1) // _STEPS)
+"""What one statement divides its work into costs more than what runs beside it as it is."""
 _BATCH_PIECES = 500
 _TRIES = 50
 _KEPT_REJECTIONS = 1000
@@ -159,6 +167,9 @@ class _Ingest:
         self._cutter = cutter
         self._folder = folder
         self._positions: dict[str, Position] = {}
+        self._engines: list[Engine] = []
+        self._numbers = count()
+        self._lock = Lock()
         self.sum = _Sum()
 
     def take(self, sources: Sequence[Source]) -> None:
@@ -183,15 +194,21 @@ class _Ingest:
         return found
 
     def _pass(self, sources: Sequence[Source]) -> None:
-        # What comes next is copied while the engine works on what came before.
-        with ThreadPoolExecutor(1) as pool:
-            pending: Future[None] | None = None
-            for batch in self._batches(sources):
-                if pending:
-                    pending.result()
-                pending = pool.submit(self._keep, batch)
-            if pending:
-                pending.result()
+        # What comes next is copied while engines work on what came before.
+        try:
+            with ThreadPoolExecutor(_STEPS) as pool:
+                steps: deque[Future[None]] = deque()
+                earlier: Future[None] | None = None
+                for batch in self._batches(sources):
+                    if len(steps) == _STEPS:
+                        steps.popleft().result()
+                    earlier = pool.submit(self._keep, batch, earlier)
+                    steps.append(earlier)
+                for step in steps:
+                    step.result()
+        finally:
+            while self._engines:
+                self._engines.pop().close()
 
     def _batches(self, sources: Sequence[Source]) -> Iterator[list[Piece]]:
         """Pieces of one cluster, as many as are read at a time."""
@@ -219,64 +236,90 @@ class _Ingest:
         reason = error.message if isinstance(error, UnreadableError) else error.strerror or str(error)
         self.sum.unreadable.append(Rejection(reason, Origin(source.name)))
 
-    def _keep(self, pieces: Sequence[Piece]) -> None:
-        """Read pieces, write what is new, commit it with the positions after them."""
-        with tempfile.TemporaryDirectory(prefix="batch-", dir=self._folder) as name:
-            engine = Engine(Path(name), memory_limit=_MEMORY_LIMIT)
-            try:
-                engine.run(macros())
+    def _keep(self, pieces: Sequence[Piece], earlier: Future[None] | None) -> None:
+        """Read pieces, write what is new, commit it with the positions after them, when an earlier batch has been."""
+        engine = self._engines.pop() if self._engines else self._new_engine()
+        try:
+            with tempfile.TemporaryDirectory(prefix="batch-", dir=self._folder) as name:
                 landing = land(engine, pieces, Path(name))
                 note_remainders(landing)
-                batch = _Batch(landing, self._lake, self._place, Path(name))
-                written, ledger = batch.commit()
-            finally:
-                engine.close()
+                batch = _Batch(landing, self._lake, self._place, Path(name), self._lock)
+                written, ledger = batch.commit(earlier)
+        except BaseException:
+            engine.close()
+            raise
+        self._engines.append(engine)
         for piece in pieces:
             piece.path.unlink()
         self.sum.add(ledger, written, pieces)
+
+    def _new_engine(self) -> Engine:
+        folder = self._folder / f"engine-{next(self._numbers)}"
+        folder.mkdir()
+        engine = Engine(folder, threads=_THREADS, memory_limit=_MEMORY_LIMIT)
+        engine.run(macros())
+        return engine
 
 
 class _Batch:
     """Pieces that have landed, on their way into the store."""
 
-    def __init__(self, landing: Landing, lake: Lake, place: Place, folder: Path) -> None:
+    def __init__(self, landing: Landing, lake: Lake, place: Place, folder: Path, lock: Lock) -> None:
         self._landing = landing
         self._lake = lake
         self._place = place
         self._folder = folder
+        self._lock = lock
+        self._seen: set[str] = set()
+        self._written: list[DataFile] | None = None
 
-    def commit(self) -> tuple[list[DataFile], Ledger]:
-        """Write and commit what is new; give the files and what became of each record."""
-        landing, lake = self._landing, self._lake
-        positions = {piece.position.key: piece.position for piece in landing.pieces}
-        seen: set[str] = set()
-        written: list[DataFile] | None = None
+    def commit(self, earlier: Future[None] | None) -> tuple[list[DataFile], Ledger]:
+        """Write and commit what is new, after an earlier batch; give the files and what became of each record."""
+        try:
+            self._write_new()
+            if earlier:
+                earlier.result()
+            return self._commit()
+        except BaseException:
+            drop_files(self._written or [], self._place)
+            raise
+
+    def _commit(self) -> tuple[list[DataFile], Ledger]:
         for _ in range(_TRIES):
+            if done := self._try():
+                return done
+        raise StoreError("others keep writing to the store", where=self._lake.location, hint="try again later")
+
+    def _try(self) -> tuple[list[DataFile], Ledger] | None:
+        landing, lake = self._landing, self._lake
+        with self._lock:
             before = lake.positions()
-            if any(self._has_moved(piece, before.get(piece.position.key)) for piece in self._first_pieces()):
-                drop_files(written or [], self._place)
-                raise _MovedError
-            files = [each for each in lake.files() if each.path not in seen]
-            seen |= {each.path for each in files}
-            if mark_known(landing, files, self._place) and written is not None:
-                drop_files(written, self._place)
-                written = None
-            if written is None:
-                written = self._write()
-            ledger = landing.ledger()
-            details = {"operation": "ingest", "ledger": {name: getattr(ledger, name) for name in _COUNTED}}
+        if any(self._has_moved(piece, before.get(piece.position.key)) for piece in self._first_pieces()):
+            raise _MovedError
+        written = self._write_new()
+        ledger = landing.ledger()
+        details = {"operation": "ingest", "ledger": {name: getattr(ledger, name) for name in _COUNTED}}
+        positions = {piece.position.key: piece.position for piece in landing.pieces}
+        further = [each for key, each in positions.items() if key not in before or each.end >= before[key].end]
+        with self._lock:
             try:
-                further = [each for key, each in positions.items() if key not in before or each.end >= before[key].end]
                 lake.commit(Change(written, positions=further, details=details))
             except ConflictError:
                 lake.refresh()
-                continue
-            except BaseException:
-                drop_files(written, self._place)
-                raise
-            return written, ledger
-        drop_files(written or [], self._place)
-        raise StoreError("others keep writing to the store", where=lake.location, hint="try again later")
+                return None
+        return written, ledger
+
+    def _write_new(self) -> list[DataFile]:
+        """Files of what is not in the store by now; written again where more of it is there than when they were."""
+        with self._lock:
+            files = [each for each in self._lake.files() if each.path not in self._seen]
+        self._seen |= {each.path for each in files}
+        if mark_known(self._landing, files, self._place) and self._written is not None:
+            drop_files(self._written, self._place)
+            self._written = None
+        if self._written is None:
+            self._written = self._write()
+        return self._written
 
     def _first_pieces(self) -> Iterator[Piece]:
         """The first piece of each source."""

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
+from kubewitness.app.lake.notes import ESCAPE_BYTES, SAID_BYTES
 from kubewitness.app.places import LINE, store_places
 from kubewitness.app.reading import Target, read_sources
 from kubewitness.app.readings import Reading
@@ -32,7 +33,7 @@ _CREATE_STAGED = """
 -- One row per record of the pieces, in their order.
 CREATE OR REPLACE TABLE staged (
     source_id INTEGER, record_line BIGINT, outcome TINYINT, happened_at TIMESTAMP, record_key UBIGINT, time_key UBIGINT,
-    event_bytes BIGINT, {columns}
+    event_bytes BIGINT, said_bytes BIGINT, escape_bytes BIGINT, {columns}
 )
 """
 _CREATE_PIECES = """
@@ -126,12 +127,14 @@ def land(engine: Engine, pieces: Sequence[Piece], folder: Path) -> Landing:
     listed = ", ".join(f'"{column.name}"' for column in READ)
     select = (
         f"SELECT source_id, record_line, {OUTCOME} AS outcome, happened_at, {RECORD_KEY} AS record_key,"  # noqa: S608 - our own columns
-        f" {TIME_KEY} AS time_key, event_bytes, {listed} FROM asked"
+        f" {TIME_KEY} AS time_key, event_bytes, {SAID_BYTES} AS said_bytes, {ESCAPE_BYTES} AS escape_bytes, {listed}"
+        " FROM asked"
     )
     asked = f"SELECT *, {REQUEST_HASH} AS request_hash FROM events"  # noqa: S608 - same
     target = Target("staged", select, (("asked", asked),), as_written=True)
     paths = [str(piece.path) for piece in pieces]
-    read_sources(engine, paths, target, folder, reading, cluster=pieces[0].position.cluster)
+    indexes = {str(piece.path): piece.index for piece in pieces if piece.index}
+    read_sources(engine, paths, target, folder, reading, cluster=pieces[0].position.cluster, indexes=indexes)
     landing = Landing(engine, pieces, reading, Evidence(engine, reading, folder))
     engine.run(CREATE_DUPLICATES)
     find_cut_duplicates(engine, landing.evidence)

@@ -8,6 +8,7 @@ and compared.
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -62,24 +63,29 @@ def _length() -> str:
     return " + ".join(parts)
 
 
-_ESCAPES = "5 * coalesce(strlen(request_uri) - strlen(replace(request_uri, '&', '')), 0)"
+SAID_BYTES = _length()
+"""How long the record is that an API server would write for the columns of an event, as SQL."""
+
+_AMPERSANDS = "strlen(request_uri) - strlen(replace(request_uri, '&', ''))"
+ESCAPE_BYTES = f"CASE WHEN contains(request_uri, '&') THEN 5 * ({_AMPERSANDS}) ELSE 0 END"
 """What it is longer by because an API server writes & as \\u0026."""
+
 _CREATE_LENGTHS = """
 -- One row per row whose record is a line: how long it is, without the newline.
 CREATE OR REPLACE TABLE lengths (row BIGINT, bytes BIGINT)
 """
-_UNSURE = f"""
+_ADD_LENGTHS = """
+INSERT INTO lengths SELECT $first + unnest(range($records)), unnest(string_split($bytes, ',')::BIGINT[])
+"""
+_UNSURE = """
 -- One row per event that may say more than its columns, and how long its record is if it does not.
-SELECT row, bytes
-FROM (
-    SELECT staged.rowid AS row, partial, coalesce(lengths.bytes, event_bytes) AS true_bytes, {_length()} AS bytes,
-        {_ESCAPES} AS escapes
-    FROM staged LEFT JOIN lengths ON lengths.row = staged.rowid
-    WHERE outcome IN (1, 2) AND staged.rowid >= $first AND staged.rowid < $end
-)
-WHERE partial OR true_bytes IS DISTINCT FROM bytes + escapes
+SELECT staged.rowid AS row, said_bytes
+FROM staged LEFT JOIN lengths ON lengths.row = staged.rowid
+WHERE
+    outcome IN (1, 2) AND staged.rowid >= $first AND staged.rowid < $end
+    AND (partial OR coalesce(lengths.bytes, event_bytes) IS DISTINCT FROM said_bytes + escape_bytes)
 ORDER BY row
-"""  # noqa: S608 - names of our own columns
+"""
 _VALUES = f"""
 SELECT rowid AS row, {", ".join(f'"{name}"' for name in WRITTEN)} FROM staged WHERE rowid IN (SELECT unnest($rows))
 """  # noqa: S608 - same
@@ -107,13 +113,11 @@ def _store_lengths(landing: Landing, span: Span) -> None:
     lines = span.lines if span.lines.is_exact else index_lines(span.part.path)
     if not lines.is_exact:
         return
-    first = span.part.first_record
-    ends = [lines.end(record) for record in range(first, first + span.lines.records)]
-    starts = [lines.end(first - 1) if first else 0, *ends[:-1]]
-    landing.engine.run(
-        "INSERT INTO lengths SELECT $first + unnest(range(len($bytes))), unnest($bytes) - 1",
-        {"first": span.first_row, "bytes": [end - start for start, end in zip(starts, ends, strict=True)]},
-    )
+    first, records = span.part.first_record, span.lines.records
+    if records:
+        ends = lines.bounds(first, first + records)
+        lengths = ",".join([str(end - start - 1) for start, end in pairwise(ends)])
+        landing.engine.run(_ADD_LENGTHS, {"first": span.first_row, "records": records, "bytes": lengths})
 
 
 def _note(landing: Landing, span: Span, unsure: dict[int, int]) -> None:

@@ -6,6 +6,7 @@ A piece is made of bytes that are hashed as they are copied, so that the positio
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from kubewitness.decode import Layout, cluster_from_path, sniff
 from kubewitness.decode.json_text import parse_object
 from kubewitness.model.ledger import Origin, Rejection
-from kubewitness.sources import MAX_LINE_BYTES, Compression, Source, open_source
+from kubewitness.sources import MAX_LINE_BYTES, Compression, LineMap, Source, index_lines, open_source
 from kubewitness.store.positions import Position, key_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Piece:
         first_line: line of the source with which they begin, from 1.
         position: of the source after them.
         before: position of the source that was known before them.
+        index: where its lines stand, if that is known.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Piece:
     first_line: int
     position: Position
     before: Position | None
+    index: LineMap | None = None
 
 
 @dataclass(slots=True)
@@ -173,17 +176,17 @@ class _Lines:
         """Pass over what was taken; whether it is still the same."""
         left = position.end
         while left and (chunk := reader.read(min(left, _CHUNK_BYTES))):
-            self._take(chunk)
+            self._digest.update(chunk)
             left -= len(chunk)
+        self._end = position.end - left
+        self._lines = position.lines
         return not left and self._digest.hexdigest() == position.sha256
 
-    def _take(self, chunk: bytes | bytearray) -> int:
-        self._digest.update(chunk)
-        self._end += len(chunk)
-        self._lines += chunk.count(b"\n")
-        return len(chunk)
-
     def _pieces(self, reader: io.BufferedReader, key: str, before: Position | None) -> Iterator[Piece]:
+        buffer = bytearray(
+            min(_CHUNK_BYTES, self._cutter.piece_bytes)
+        )  # of all chunks: what is new memory each time is dear
+        chunk = memoryview(buffer)
         rest = bytearray()
         at_end = False
         while not at_end:
@@ -191,26 +194,31 @@ class _Lines:
             begin, first_line = self._end, self._lines + 1
             with path.open("wb", buffering=0) as file:
                 while not self._is_full(self._end - begin, rest) and not at_end:
-                    chunk = reader.read(_CHUNK_BYTES)
-                    at_end = not chunk
-                    newline = chunk.rfind(b"\n") + 1
+                    size = reader.readinto(chunk)
+                    at_end = not size
+                    newline = buffer.rfind(b"\n", 0, size) + 1
                     if newline or len(rest) > MAX_LINE_BYTES:
-                        rest += chunk[:newline]
-                        file.write(rest)
-                        self._take(rest)
+                        self._take(file, rest)
+                        self._take(file, chunk[:newline])
                         rest.clear()
-                    rest += chunk[newline:]
+                    rest += chunk[newline:size]
                 if at_end and self._is_complete(rest):
-                    file.write(rest)
-                    self._take(rest)
+                    self._take(file, rest)
             if self._end > begin:
+                index = index_lines(str(path))
+                self._lines += _newlines(path, index)
                 position = Position(
                     key, self._source.name, self._cluster, self._end, self._digest.hexdigest(), self._lines, begin=begin
                 )
-                yield Piece(path, self._end - begin, self._source, first_line, position, before)
+                yield Piece(path, self._end - begin, self._source, first_line, position, before, index)
                 before = position
             else:
                 path.unlink()
+
+    def _take(self, file: io.FileIO, text: bytearray | memoryview) -> None:
+        if text:
+            self._digest.update(text)
+            self._end += file.write(text)
 
     def _is_full(self, size: int, rest: bytearray) -> bool:
         """Whether a piece can end here: before a record, and where lines make objects, before one that begins."""
@@ -226,6 +234,15 @@ class _Lines:
             return True
         self._cutter.remarks.waiting[self._source.name] = len(rest)
         return False
+
+
+def _newlines(path: Path, index: LineMap) -> int:
+    """How many there are in a file whose lines stand where an index says."""
+    with path.open("rb") as file:
+        if index.is_exact:
+            file.seek(-1, os.SEEK_END)
+            return index.records - (file.read() != b"\n")
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))
 
 
 class _Whole:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from kubewitness.facts import BODY_FACTS, macros
 from kubewitness.model.errors import StoreError
 from kubewitness.query.engine import EngineError, quoted
 from kubewitness.query.reading import events_query
 from kubewitness.store.files import DataFile
-from kubewitness.store.table import LISTED, PARTITIONS, SORTED_BY, STATISTICS, STORED, file_name
+from kubewitness.store.table import LISTED, PARTITIONS, SORTED_BY, STATISTICS, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 _ROW_GROUP_ROWS = 32_768
 _FEW_PARTITIONS = 8
-_THREADS = 2
 _LEVEL = 1
 _OPTIONS = (
     f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_LEVEL}, ROW_GROUP_SIZE {_ROW_GROUP_ROWS}, RETURN_STATS"
@@ -38,25 +35,6 @@ _HAPPENED = "coalesce(request_received_at, older_timestamp, stage_at, logged_at)
 
 ORDER = ", ".join({"actor": _ACTOR, "happened_at": _HAPPENED}.get(name, name) for name in SORTED_BY)
 """What events are sorted by, as SQL over columns that facts are made of, and `kind`."""
-
-_WRITES_A_BODY = "coalesce(verb IN ('create', 'update', 'patch'), FALSE) AND has_body"
-_OF_BODIES = BODY_FACTS - {
-    "truncated",
-    "dry_run",
-    "object_name",
-    "service_accounts",
-    "request_object",
-    "response_object",
-}
-"""Facts that are null for events that write no body."""
-
-_WHOLE = f"SELECT {LISTED} FROM events"  # noqa: S608 - our own columns
-_PLAIN = "SELECT {} FROM events".format(  # noqa: S608 - same
-    ", ".join(
-        f'NULL::{column.type} AS "{column.name}"' if column.name in _OF_BODIES else f'"{column.name}"'
-        for column in STORED
-    )
-)
 
 
 def write_files(
@@ -80,25 +58,14 @@ def write_files(
         StoreError: they cannot be written; none is left.
     """
     partitions = list(partitions)
-    with _writing(place, folder) as writer, ThreadPoolExecutor(_THREADS) as pool:
+    query = events_query(decoded, f"SELECT {LISTED} FROM events")  # noqa: S608 - our own columns
+    with _writing(place, folder) as writer:
         if len(partitions) <= _FEW_PARTITIONS:
-            jobs = [
-                pool.submit(writer.write_beside, engine, _with_facts(decoded, has_body, _OF_A_PARTITION), day, cluster)
-                for day, cluster in partitions
-                for has_body in (True, False)
-            ]
-            for job in jobs:
-                job.result()
+            for day, cluster in partitions:
+                writer.write(engine, query + _OF_A_PARTITION, {"day": day, "cluster": cluster})
         else:
-            for has_body in (True, False):
-                writer.write(engine, _with_facts(decoded, has_body, ""), None, is_partitioned=True)
+            writer.write(engine, query, None, is_partitioned=True)
     return writer.files
-
-
-def _with_facts(decoded: str, has_body: bool, where: str) -> str:
-    """Query for all columns of a store: of events that write a body, or of the others, which nobody need look into."""
-    condition = _WRITES_A_BODY if has_body else f"NOT ({_WRITES_A_BODY})"
-    return events_query(f"SELECT * FROM ({decoded}) WHERE {condition}", (_WHOLE if has_body else _PLAIN) + where)  # noqa: S608 - our own
 
 
 def rewrite_files(engine: Engine, query: ReadingQuery, *, place: Place, folder: Path) -> list[DataFile]:
@@ -139,15 +106,6 @@ class _Writer:
         self._place = place
         self._staging = staging
         self.files: list[DataFile] = []
-
-    def write_beside(self, engine: Engine, sql: str, day: date | None, cluster: str | None) -> None:
-        """Write events of one day and cluster in a thread of its own."""
-        beside = engine.beside()
-        try:
-            beside.run(macros())
-            self.write(beside, sql, {"day": day, "cluster": cluster})
-        finally:
-            beside.close()
 
     def write(
         self, engine: Engine, sql: str, parameters: Mapping[str, Any] | None, *, is_partitioned: bool = False

@@ -19,7 +19,7 @@ from kubewitness.app.policies.lines import ApplyOptions
 from kubewitness.app.policies.pieces import DecodedRows, tasks
 from kubewitness.app.policies.writing import task_writer, worker_count
 from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading
+from kubewitness.app.readings import Reading, demand_events
 from kubewitness.decode.engine_shapes import Depth, EngineShape
 from kubewitness.facts import macros
 from kubewitness.model.errors import UsageError
@@ -28,6 +28,7 @@ from kubewitness.policy.bulk import acted_floors
 from kubewitness.query.engine import Engine
 from kubewitness.query.reading import OUTCOME
 from kubewitness.sources import find_sources
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +59,8 @@ _COUNTS = """
 SELECT
     count(*) FILTER (change = 1 AND outcome = 1),
     count(*) FILTER (change = 2 AND outcome = 1),
-    count(*) FILTER (outcome = 3)
+    count(*) FILTER (outcome = 3),
+    count(*) FILTER (outcome IN (1, 2))
 FROM acted
 """
 _SOURCES = """
@@ -103,7 +105,8 @@ class Applied:
     def remarks(self) -> Iterator[str]:
         """What became of the records, for people."""
         yield (
-            f"{self.read:,} records read, {self.written:,} events written, {self.lowered:,} of them at a lower level;"
+            f"{counted(self.read, 'record')} read, {counted(self.written, 'event')} written,"
+            f" {self.lowered:,} of them at a lower level;"
             f" dropped: {self.dropped_by_level:,} by level None, {self.dropped_by_stage:,} by stage"
         )
         if self.more:
@@ -111,10 +114,10 @@ class Applied:
         if self.cut:
             yield f"{self.cut:,} cut or partial records are written as they are, whatever level the policy says"
         if self.other:
-            yield f"{self.other:,} records of other categories are left out"
+            yield f"left out: {counted(self.other, 'record')} of other categories"
         if self.rejected:
             first = f": first {self.rejections[0].origin}, {self.rejections[0].reason}" if self.rejections else ""
-            yield f"{self.rejected:,} records could not be read and are left out{first}"
+            yield f"left out: {counted(self.rejected, 'record')} that could not be read{first}"
 
 
 def apply_to(output: Path | None, policy: Policy, paths: Sequence[str], options: ApplyOptions) -> Applied:
@@ -182,7 +185,8 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
             target = Target("acted", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
             read_sources(engine, paths, target, Path(folder), reading)
             reading.demand_sources()
-            ((lowered, more, other),) = engine.run(_COUNTS)
+            ((lowered, more, other, events),) = engine.run(_COUNTS)
+            demand_events(reading.ledger(events=events, partial=0, duplicates=0, other=other))
             actions = _actions(engine)
             decoded = _decoded_rows(engine, reading, len(actions))
         finally:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from kubewitness.app.caching import keep as keep_for_later
+from kubewitness.app.caching import program_state, recall
 from kubewitness.app.policies.evaluation import load
 from kubewitness.app.policies.simulate import simulate
 from kubewitness.detect.pack import load_pack
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from kubewitness.policy.model import Policy
     from kubewitness.query.predicate import Predicate
 
+_KEPT_RECORDINGS = 20
 _ALL_NEEDED = frozenset({CorrelationKind.TEMPORAL, CorrelationKind.ORDERED})
 
 
@@ -98,22 +105,53 @@ def cover(
     return _cover(recording, load_pack(folders, builtin=builtin, classes=classes).rules)
 
 
+class _Answers:
+    """What a recording shows of predicates; kept between runs, because hundreds of them take some seconds."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        made_by = program_state("facts", "model", "policy", "query")
+        lost = sorted(recording.dropped_verbs), sorted(recording.absent_columns)
+        self._name = f"coverage-{_hash((made_by, recording.policy, lost))}.json"
+        self._kept: dict[str, Coverage] = {}
+        if (kept := recall(self._name)) is not None:
+            with suppress(msgspec.MsgspecError):
+                self._kept = msgspec.json.decode(kept, type=dict[str, Coverage])
+        self._found = dict(self._kept)
+
+    def of(self, predicate: Predicate) -> Coverage:
+        name = _hash(predicate)
+        if name not in self._found:
+            self._found[name] = coverage(predicate, self._recording)
+        return self._found[name]
+
+    def keep(self) -> None:
+        if len(self._found) > len(self._kept):
+            keep_for_later(self._name, msgspec.json.encode(self._found), most=_KEPT_RECORDINGS)
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]
+
+
 def _cover(recording: Recording, rules: Sequence[Rule]) -> list[RuleCoverage]:
     known: dict[str, Coverage] = {}
     by_id = {rule.info.id: rule for rule in rules}
+    answers = _Answers(recording)
     for rule in rules:
-        _cover_rule(rule, recording, by_id, known)
+        _cover_rule(rule, answers, by_id, known)
+    answers.keep()
     return [RuleCoverage(rule.info, known[rule.info.id]) for rule in rules if rule.alerts]
 
 
-def _cover_rule(rule: Rule, recording: Recording, by_id: dict[str, Rule], known: dict[str, Coverage]) -> Coverage:
+def _cover_rule(rule: Rule, answers: _Answers, by_id: dict[str, Rule], known: dict[str, Coverage]) -> Coverage:
     """Coverage of a rule and, first, of the rules it looks at; they are no circle."""
     if rule.info.id not in known:
         if rule.predicate is not None:
-            known[rule.info.id] = coverage(rule.predicate, recording)
+            known[rule.info.id] = answers.of(rule.predicate)
         else:
             bases = rule.correlation.rules if rule.correlation else ()
-            parts = [_cover_rule(by_id[base], recording, by_id, known) for base in bases]
+            parts = [_cover_rule(by_id[base], answers, by_id, known) for base in bases]
             needs_all = rule.correlation is not None and rule.correlation.kind in _ALL_NEEDED
             known[rule.info.id] = _together(parts, needs_all=needs_all)
     return known[rule.info.id]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from kubewitness.app.caching import keep, program_state, recall
 from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading
+from kubewitness.app.readings import Reading, demand_events
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level, Stage
@@ -33,6 +38,7 @@ _FITS = 0.999
 _WORD = re.compile(r"\w+")
 _LOOKED_AT = 50_000
 """So many events of a store are enough to tell how they were recorded."""
+_KEPT = 50
 _READ_THROUGH = 1_000_000
 _FEWEST_FILES = 3
 """Out of so many events and files at least these are taken: how a log is recorded can change in the course of time."""
@@ -117,11 +123,31 @@ def recognise(paths: Sequence[str]) -> Recognised:
 
 
 def recognise_stored(snapshot: Snapshot) -> Recognised:
-    """Find out how the events of a store were recorded; of very many, some are looked at."""
-    policies = _policies()
-    files = _spread(snapshot.files)
-    part = max(1, sum(each.events for each in files) // _LOOKED_AT)
-    listed, columns = _rules(policies)
+    """Find out how the events of a store were recorded; of very many, some are looked at.
+
+    What was seen is kept: data files never change.
+    """
+    chosen = replace(snapshot, files=_spread(snapshot.files))
+    name = f"recorded-{_fingerprint(chosen)}.json"
+    if (kept := recall(name)) is not None:
+        with suppress(msgspec.MsgspecError):
+            return _recognised(msgspec.json.decode(kept, type=list[RecordedRow]), snapshot.events)
+    rows = _look_at(chosen)
+    keep(name, msgspec.json.encode(rows), most=_KEPT)
+    return _recognised(rows, snapshot.events)
+
+
+def _fingerprint(snapshot: Snapshot) -> str:
+    """What is seen in a store depends on: its data files, which never change, and how they are looked at."""
+    made_by = program_state("decode", "facts", "policy", "query")
+    looked_at = (made_by, _LOOKED_AT, snapshot.location, [each.path for each in snapshot.files])
+    return hashlib.sha256(repr(looked_at).encode()).hexdigest()[:32]
+
+
+def _look_at(snapshot: Snapshot) -> list[RecordedRow]:
+    """What is seen of so many events of a store."""
+    part = max(1, snapshot.events // _LOOKED_AT)
+    listed, columns = _rules(_policies())
     chosen = f"""
     SELECT
         CASE WHEN partial THEN 2 ELSE 1 END AS outcome,
@@ -131,16 +157,15 @@ def recognise_stored(snapshot: Snapshot) -> Recognised:
     floors = (*asked_floors("looked_at"), ("recorded", chosen))
     named = {word for _, sql in floors for word in _WORD.findall(sql)} & BY_STORED_NAME.keys()
     names = ", ".join(f'"{name}"' for name in sorted(named))
-    query = replace(snapshot, files=files).query(f'SELECT {names} FROM events WHERE "row" % {part} = 0')  # noqa: S608 - same
+    query = snapshot.query(f'SELECT {names} FROM events WHERE "row" % {part} = 0')  # noqa: S608 - same
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
             engine.run(f"CREATE TEMP TABLE looked_at AS {query.sql}", query.parameters)
-            found = engine.run(with_floors(floors, _SHARED.format(keys=_KEYS, rules=columns)))
+            return _rows(engine.run(with_floors(floors, _SHARED.format(keys=_KEYS, rules=columns))))
         finally:
             engine.close()
-    return _recognised(_rows(found), snapshot.events)
 
 
 def _spread(files: Sequence[DataFile]) -> tuple[DataFile, ...]:
@@ -198,6 +223,7 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[Record
             reading.demand_sources()
             found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))
             ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
+            demand_events(reading.ledger(events=records, partial=0, duplicates=0, other=0))
         finally:
             engine.close()
     return _rows(found), records + reading.other + reading.rejected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.policies.sizes import measure
 from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading
+from kubewitness.app.readings import Reading, demand_events
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level
@@ -185,6 +185,8 @@ def simulate(policy: Policy, paths: Sequence[str], *, title: str = "") -> Simula
             _store_sizes(engine, *measure(reading, _actions(engine)))
             first_at, last_at, more, other = engine.run(_WHOLE)[0]
             totals = _totals(engine, "NULL")
+            events = totals[0].events if totals else 0
+            demand_events(reading.ledger(events=events, partial=0, duplicates=0, other=other))
             return Simulated(
                 title=title,
                 whole=totals[0] if totals else Share(None, 0, 0, 0, 0),

@@ -35,6 +35,9 @@ FROM (
                 json_extract_string(response_object, '$.metadata.name'),
                 json_extract_string(request_object, '$.metadata.name')
             )
-        END AS object_name
+        END AS object_name,
+        CASE
+            WHEN verb = 'create' AND name IS NULL THEN json_extract_string(request_object, '$.metadata.generateName')
+        END AS generate_name
     FROM certificates
 )

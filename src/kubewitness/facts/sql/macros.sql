@@ -174,10 +174,13 @@ CREATE OR REPLACE TEMP MACRO kw_security() AS
     || ' "procMount": "VARCHAR", "capabilities": {"add": ["VARCHAR"]}, "seccompProfile": {"type": "VARCHAR"},'
     || ' "appArmorProfile": {"type": "VARCHAR"}, "seLinuxOptions": {"type": "VARCHAR"},'
     || ' "windowsOptions": {"hostProcess": "BOOLEAN"}, "sysctls": [{"name": "VARCHAR"}]}';
+CREATE OR REPLACE TEMP MACRO kw_handler() AS '{"exec": {"command": ["VARCHAR"]}}';
 CREATE OR REPLACE TEMP MACRO kw_containers() AS
     '[{"name": "VARCHAR", "image": "VARCHAR", "command": ["VARCHAR"], "args": ["VARCHAR"], "$patch": "VARCHAR",'
     || ' "ports": [{"hostPort": "BIGINT"}], "volumeMounts": [{"name": "VARCHAR", "readOnly": "BOOLEAN"}],'
-    || ' "securityContext": ' || kw_security() || '}]';
+    || ' "lifecycle": {"postStart": ' || kw_handler() || ', "preStop": ' || kw_handler() || '}, "livenessProbe": ' || kw_handler()
+    || ', "readinessProbe": ' || kw_handler() || ', "startupProbe": ' || kw_handler()
+    || ', "securityContext": ' || kw_security() || '}]';
 CREATE OR REPLACE TEMP MACRO kw_specs() AS
     '[{"hostPID": "BOOLEAN", "hostIPC": "BOOLEAN", "hostNetwork": "BOOLEAN", "shareProcessNamespace": "BOOLEAN",'
     || ' "serviceAccountName": "VARCHAR", "serviceAccount": "VARCHAR", "nodeName": "VARCHAR", "nodeSelector": "JSON",'

@@ -39,9 +39,17 @@ SELECT
     CASE
         WHEN containers IS NOT NULL THEN nullif(
             list_filter(
-                list_transform(
-                    containers, lambda container: array_to_string(list_concat(container.command, container.args), ' ')
-                ),
+                flatten(list_transform(
+                    containers,
+                    lambda container: [
+                        array_to_string(list_concat(container.command, container.args), ' '),
+                        array_to_string(container.lifecycle.postStart."exec".command, ' '),
+                        array_to_string(container.lifecycle.preStop."exec".command, ' '),
+                        array_to_string(container.startupProbe."exec".command, ' '),
+                        array_to_string(container.livenessProbe."exec".command, ' '),
+                        array_to_string(container.readinessProbe."exec".command, ' ')
+                    ]
+                )),
                 lambda command: command <> ''
             ),
             []

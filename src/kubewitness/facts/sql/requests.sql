@@ -69,7 +69,13 @@ SELECT
         WHEN contains(request_uri, 'dryRun=All') THEN regexp_matches(request_uri, '^[^?]*\?(?:[^&]*&)*dryRun=All(?:&|$)')
         ELSE FALSE
     END AS dry_run,
-    code BETWEEN 200 AND 299 OR code = 101 AS succeeded
+    CASE
+        WHEN code > 0 THEN code BETWEEN 200 AND 299 OR code = 101
+        WHEN verb IS NULL OR stage IN ('RequestReceived', 'Panic') THEN NULL
+        -- The server writes a code with every answer. Where an export has lost it, what is not told to have failed is taken
+        -- to be carried out, which is the safe side.
+        ELSE coalesce(status, '') <> 'Failure' AND status_reason IS NULL
+    END AS succeeded
 FROM (
     -- What the rest is made of stands a floor below: a name that is used twice is else computed twice.
     SELECT

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console
 from rich.table import Table
 
 from kubewitness.investigate.actor import Aspect
 from kubewitness.investigate.render.pages import page
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from kubewitness.investigate.actor import ActorReport, Profile, Seen
 
-_WIDTH = 110
+_WIDTH = 100
 _BARS = " ▁▂▃▄▅▆▇█"
 _TITLES = {
     Aspect.NETWORK: ("From where", "NETWORK", "ADDRESSES"),
@@ -40,7 +41,7 @@ def to_text(report: ActorReport, *, most: int) -> str:
         most: rows of each table; 0 is all.
     """
     out = io.StringIO()
-    console = Console(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
     console.print(visible(report.profile.name))
     console.print(summary(report.profile))
     for cluster in report.profile.clusters:
@@ -91,7 +92,7 @@ def summary(profile: Profile) -> str:
         )
         if count
     ]  # fmt: skip
-    return f"{kind}: {profile.requests:,} requests{span}; {', '.join(parts)}".rstrip("; ")
+    return f"{kind}: {counted(profile.requests, 'request')}{span}; {', '.join(parts)}".rstrip("; ")
 
 
 def tables(report: ActorReport, *, is_wide: bool) -> Iterator[tuple[str, Sequence[str], _Rows]]:

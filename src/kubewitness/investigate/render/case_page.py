@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from rich.console import Console
 
 from kubewitness.investigate.case import Kind, by_tactic, headline
 from kubewitness.investigate.render.case_chart import draw
 from kubewitness.investigate.render.pages import page
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _ledgers(case: Case) -> list[tuple[str, Fields]]:
 def to_text(case: Case) -> str:
     """The case for a terminal: who, when, the story by time, notes where they belong."""
     out = io.StringIO()
-    console = Console(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
     console.print(visible(case.title))
     console.print(visible(f"case {case.id}, made {case.created_at:%Y-%m-%d %H:%M} UTC by {case.author}"))
     counts = {kind: sum(entry.kind is kind for entry in case.entries) for kind in Kind}

@@ -5,17 +5,19 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
 from rich.table import Table
 
 from kubewitness.investigate.comparison import Change
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
 from kubewitness.words.plain import ledger_fields, plain, rfc3339
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kubewitness.investigate.comparison import Comparison, Difference, Side, Tally
 
-_WIDTH = 110
+_WIDTH = 100
 
 
 def comparison_fields(comparison: Comparison) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def write_comparison(comparison: Comparison, out: TextIO, *, most: int) -> None:
         out: where to.
         most: rows of each aspect; 0 is all.
     """
-    console = Console(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
     console.print(_sides(comparison))
     for remark in comparison.remarks:
         console.print(visible(f"note: {remark}"))

@@ -20,7 +20,7 @@ def write_state(lives: Sequence[Life], when: datetime, show: Callable[[Any], Any
     out.write(f"# {visible(name)} at {when:%Y-%m-%d %H:%M:%S} UTC\n")
     found = state_at(lives, when)
     if found is None:
-        born = next((life.is_born for life in lives if life.revisions), True)
+        born = next((life.is_born for life in lives if life.revisions), False)
         out.write("# it was not there\n" if born else "# the log does not say whether it was there\n")
         return
     life, revision = found

@@ -6,19 +6,21 @@ import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from kubewitness.investigate.rbac.replay import StepState
+from kubewitness.look.console import Paper
 from kubewitness.words.escape import visible
 from kubewitness.words.plain import ledger_fields, rfc3339
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kubewitness.investigate.rbac.access import Access, Use
     from kubewitness.investigate.rbac.answers import Observed, Replayed
     from kubewitness.investigate.rbac.propose import Proposal
 
-_WIDTH = 110
+_WIDTH = 100
 _MOST = 40
 _LONGEST_PLACE = 22
 
@@ -134,7 +136,7 @@ def _use_fields(use: Use) -> dict[str, Any]:
 def replay_table(found: Replayed, *, is_replay: bool) -> str:
     """What roles would have done, for people."""
     out = io.StringIO()
-    console = Console(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
     observed = found.observed
     console.print(visible(f"{observed.subject.kind.value} {observed.user}"))
     asked = sum(use.count for use in observed.allowed if use.inferred is None)
