@@ -157,6 +157,7 @@ POD = {
 TELLING_BODY = {
     "metadata": {
         "name": "x",
+        "generateName": "x-",
         "ownerReferences": [{"kind": "ReplicaSet", "name": "web-7d4b"}],
         "labels": {"a": "b", "gone": None},
         "annotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"},

@@ -144,7 +144,7 @@ def _clauses(details: Details, results: Sequence[Result], names: set[str], *, is
     if (
         not is_failed
         and all(result.code is None for result in results)
-        and any(each.get("succeeded") for each in details)
+        and any(each.get("carried_out") for each in details)
     ):
         clauses.append("the log has no answer, so it is taken for carried out")
     reasons = _distinct(details, "authorized_by")

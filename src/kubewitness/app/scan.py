@@ -44,9 +44,9 @@ _DETAILS = (
     "cluster", "actor", "actor_kind", "username", "impersonated_username", "impersonated_groups", "groups", "source_ip",
     "source_ips", "user_agent", "verb", "request_uri", "request_path", "level", "api_group", "resource", "subresource",
     "namespace", "name", "object_name", "code", "status_reason", "status_message", "action", "exec_command",
-    "exec_container", "dry_run", "allowed", "succeeded", "authorized_by", "authorized_role", "truncated", "privileged",
-    "host_pid", "host_ipc", "host_network", "host_paths", "capabilities", "images", "service_account", "pod_commands",
-    "owner_kind", "owner_name", "role_verbs", "role_resources", "role_ref_kind", "role_ref", "subjects",
+    "exec_container", "dry_run", "allowed", "succeeded", "carried_out", "authorized_by", "authorized_role", "truncated",
+    "privileged", "host_pid", "host_ipc", "host_network", "host_paths", "capabilities", "images", "service_account",
+    "pod_commands", "owner_kind", "owner_name", "role_verbs", "role_resources", "role_ref_kind", "role_ref", "subjects",
     "source_network",
 )  # fmt: skip
 

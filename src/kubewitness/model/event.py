@@ -161,11 +161,12 @@ FACTS = _columns(
     ("exec_container", "VARCHAR", None, "Container of an exec or attach, out of the URI"),
     ("dry_run", "BOOLEAN", None, "Whether the request asked not to be carried out"),
     ("allowed", "BOOLEAN", None, "Whether it was authorised: the decision, else what the code proves"),
+    ("succeeded", "BOOLEAN", None, "Whether it succeeded, as the answer says: code 101 or 2xx"),
     (
-        "succeeded",
+        "carried_out",
         "BOOLEAN",
         None,
-        "Whether it was carried out: code 101 or 2xx, or no answer in the record that says otherwise",
+        "Whether it was carried out: as succeeded; without an answer, when nothing says no",
     ),
     (
         "authorized_by",

@@ -43,9 +43,9 @@ LONG_RUNNING = frozenset({"exec", "attach", "portforward", "log", "proxy"})
 
 # Columns that are not there before the server has answered.
 _ANSWERED = frozenset(
-    "code status status_reason status_message annotations authentication_metadata succeeded allowed authorized_by"
-    " authorized_binding authorized_role impersonated_username impersonated_uid impersonated_groups impersonated_extra"
-    " impersonated".split()
+    "code status status_reason status_message annotations authentication_metadata succeeded carried_out allowed"
+    " authorized_by authorized_binding authorized_role impersonated_username impersonated_uid impersonated_groups"
+    " impersonated_extra impersonated".split()
 )
 _RESPONSE_ONLY = frozenset({"response_object"})
 # Facts that a request without bodies shows as well, as far as it goes.

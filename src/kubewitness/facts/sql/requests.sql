@@ -71,10 +71,8 @@ SELECT
     END AS dry_run,
     CASE
         WHEN code > 0 THEN code BETWEEN 200 AND 299 OR code = 101
-        WHEN verb IS NULL OR stage IN ('RequestReceived', 'Panic') THEN NULL
-        -- The server writes a code with every answer. Where an export has lost it, what is not told to have failed is taken
-        -- to be carried out, which is the safe side.
-        ELSE coalesce(status, '') <> 'Failure' AND status_reason IS NULL
+        WHEN status = 'Failure' OR status_reason IS NOT NULL THEN FALSE
+        WHEN status = 'Success' THEN TRUE
     END AS succeeded
 FROM (
     -- What the rest is made of stands a floor below: a name that is used twice is else computed twice.
