@@ -120,6 +120,8 @@ def test_a_filter_is_told_from_a_path_by_one_rule(command: str, words: tuple[str
         (("scan", "audit.log", "--since", "yesterday"), "`yesterday` is no time", "2026-11-17"),
         (("scan", "audit.log", "--since", "2026-11-18", "--until", "2026-11-17"), "is not after --since", "one day"),
         (("scan", "audit.log", "--rules", "missing"), "missing: no such folder or file", "folder of Sigma rules"),
+        (("scan", "audit.log", "--rules", "junk.log"), "not a Sigma rule: no mapping with title", ""),
+        (("scan", "audit.log", "--lists", "audit.log"), "a value needs a reason", '{"kind": "Event", '),
         (("scan", "audit.log", "--exceptions", "nowhere"), "nowhere: cannot be read: No such file", ""),
         (("scan", "audit.log", "--exceptions", "binary.yaml"), "binary.yaml: cannot be read: is no UTF-8", ""),
         (("hunt", "verb:get", "--store", "missing"), "missing: is no store", "kubewitness ingest"),
@@ -136,6 +138,13 @@ def test_a_mistake_is_told_with_where_and_what_to_do(
     assert "Traceback" not in answer.stderr
     assert says in answer.stderr
     assert hint in answer.stderr
+
+
+def test_a_rule_file_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.yml").write_text("&a [*a]\n")
+    answer = run("rules", "lint", "own.yml", folder=tmp_path)
+    assert (answer.returncode, answer.stderr) == (1, "")
+    assert "not a Sigma rule" in answer.stdout
 
 
 @pytest.mark.parametrize("text", ['{"kind":0}', '{"kind":null}', '{"verb":null,"requestURI":null}'])

@@ -38,6 +38,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"%([a-zA-Z0-9_-]+)%")
 _EXPAND = "expand"
 _DEEPEST = 30
+_LONGEST_SHOWN = 60
 _EXAMPLE = "entries: [{value: 203.0.113.7, reason: seen in an incident}]"
 
 
@@ -210,8 +211,9 @@ def _plain(text: str, name: str, where: str) -> NamedList:
     for number, line in enumerate(text.splitlines(), 1):
         value, _, reason = (part.strip() for part in line.partition("#"))
         if value and not (reason or above):
+            shown = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}..."
             raise ListError(
-                "a value needs a reason", where=f"{where}:{number}", hint=f"write `{value}  # why it is here`"
+                "a value needs a reason", where=f"{where}:{number}", hint=f"write `{shown}  # why it is here`"
             )
         if value:
             entries.append(Entry(value, reason or above))

@@ -72,6 +72,8 @@ def parse_documents(text: str, path: str, lists: Lists | None = None) -> Documen
     """
     try:
         documents = expand(list(yaml.load_all(text, Loader=_LOADER)), lists or builtin_lists())
+        if any(each is not None and not isinstance(each, dict) for each in documents):
+            raise RuleError("not a Sigma rule: no mapping with title and detection", where=path)
         collection = SigmaCollection.from_dicts(documents, collect_filters=True, resolve_references=False)
     except yaml.YAMLError as error:
         raise RuleError(f"not YAML: {' '.join(str(error).split())}", where=path) from error

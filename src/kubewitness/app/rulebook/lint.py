@@ -80,7 +80,7 @@ def lint_rules(folder: Path | None = None, lists: Sequence[Path] = ()) -> list[I
 
 def _source(file: RuleFile, lists: Lists) -> _Source:
     names: list[str] = []
-    with suppress(yaml.YAMLError):
+    with suppress(yaml.YAMLError, RecursionError):  # the latter where a document holds itself: it was refused already
         names = sorted(set(named_lists(list(yaml.load_all(file.text, Loader=_LOADER)))))
     rules = file.rules
     if names and not file.error:
