@@ -54,7 +54,7 @@ def compare(
     from kubewitness.app.investigate.comparison import compare as run  # noqa: PLC0415 - the engine comes with it
     from kubewitness.investigate.render.comparison_table import comparison_fields, write_comparison  # noqa: PLC0415
 
-    if ratio <= 1:
+    if not ratio > 1:
         raise UsageError("a ratio is above 1", hint="--ratio 3 shows what is three times more or less")
     found = run(*_sides(paths, logs or LogOptions(), split, period, clusters), ratio=ratio, reveal=reveal)
     for side in (found.before, found.after):

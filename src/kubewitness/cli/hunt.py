@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
-from kubewitness.cli.logs import PATHS_HELP, EngineOptions, LogOptions, demand_policy, split_filter, warn_of
+from kubewitness.cli.logs import (
+    PATHS_HELP,
+    EngineOptions,
+    LogOptions,
+    demand_policy,
+    demand_seconds,
+    split_filter,
+    warn_of,
+)
 from kubewitness.cli.sql import sql as ask_sql
 from kubewitness.model.errors import UsageError
 
@@ -84,6 +92,7 @@ def hunt(
     from kubewitness.app.asking.library import load_hunts, near_hunt  # noqa: PLC0415
     from kubewitness.query.filters import parse_filter  # noqa: PLC0415
 
+    demand_seconds(seconds)
     if sql is not None:
         if hunts or set or explain:
             raise UsageError("a query of one's own takes no --hunts, --set or --explain", hint=_SQL_EXAMPLE)

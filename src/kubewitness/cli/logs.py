@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PATHS_HELP = "Files, directories, globs, or - for standard input."
 FILTER_HELP = "Only events of which this filter holds: 'code:403'."
 
+_MOST_SECONDS = 1_000_000
 _BARE = re.compile(r"[\w@*?-]+")
 _READS_AS_FILTER = re.compile(r"""\s|^[("!]|^[\w.]+:(?!//)""")
 
@@ -157,6 +158,16 @@ def refuse_options(paths: tuple[str, ...], *, example: str) -> None:
         )
 
 
+def demand_seconds(seconds: float) -> None:
+    """Do nothing when a limit of time is one.
+
+    Raises:
+        UsageError: it is no time that anything could take.
+    """
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise UsageError(f"--seconds is a time above 0, of at most {_MOST_SECONDS:,}", hint="--seconds 600")
+
+
 def demand_policy(policy: Path | None) -> None:
     """Do nothing when a policy that is named can be loaded: it is needed only once nothing was found.
 
@@ -190,6 +201,6 @@ def moment(text: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError) as error:  # the latter before the year 1 and after 9999 in UTC
         raise UsageError(f"`{text}` is no time", hint="write 2026-11-17 or 2026-11-17T08:00:00Z") from error
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time

@@ -50,7 +50,7 @@ def simulate(
     from kubewitness.app.policies.evaluation import load  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.policies.simulate import simulate as run  # noqa: PLC0415
 
-    _check(paths, chart, "kubewitness policy simulate policy.yaml audit.log")
+    _check(paths, chart, top, "kubewitness policy simulate policy.yaml audit.log")
     found = [run(load(each), list(paths), title=str(each)) for each in (file, *(compare or ()))]
     _show(found, prices, top, chart, format, is_volume=False)
 
@@ -66,12 +66,14 @@ def volume(
     from kubewitness.app.policies.simulate import KEEP_ALL  # noqa: PLC0415 - the engine is imported when it runs
     from kubewitness.app.policies.simulate import simulate as run  # noqa: PLC0415
 
-    _check(paths, chart, "kubewitness policy volume audit.log")
+    _check(paths, chart, top, "kubewitness policy volume audit.log")
     _show([run(KEEP_ALL, list(paths), title="as it is")], prices, top, chart, format, is_volume=True)
 
 
-def _check(paths: tuple[str, ...], chart: Path | None, example: str) -> None:
+def _check(paths: tuple[str, ...], chart: Path | None, top: int, example: str) -> None:
     demand_paths(paths, example=example)
+    if top < 0:
+        raise UsageError("--top is a number of values", hint="write 0 or more")
     if chart is not None and chart.suffix.lower() not in _CHARTS:
         raise UsageError(f"no chart is called `{chart.name}`", hint=f"end its name with {', '.join(_CHARTS)}")
 

@@ -9,7 +9,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from kubewitness.alert.render.row_format import RowFormat
-from kubewitness.cli.logs import FILTER_HELP, PATHS_HELP, EngineOptions, LogOptions, demand_policy, warn_of
+from kubewitness.cli.logs import (
+    FILTER_HELP,
+    PATHS_HELP,
+    EngineOptions,
+    LogOptions,
+    demand_policy,
+    demand_seconds,
+    warn_of,
+)
 from kubewitness.model.errors import UsageError
 
 _EXAMPLE = "kubewitness sql 'SELECT verb, count(*) FROM events GROUP BY verb' audit.log"
@@ -45,6 +53,7 @@ def sql(
 
     if most < 0:
         raise UsageError("--most is a number of rows", hint="write 0 or more")
+    demand_seconds(seconds)
     demand_policy(policy)
     logs = which.logs(paths, example=_EXAMPLE)
     if by.is_spark(which.store):

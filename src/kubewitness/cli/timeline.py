@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE = "kubewitness timeline --actor alice audit.log"
 _DEFAULTS = LogOptions()
+_MINUTES_OF_A_YEAR = 365 * 24 * 60
 
 
 class TimelineFormat(StrEnum):
@@ -67,8 +68,8 @@ def timeline(
     text, paths = split_filter(paths, filter, has_store=options.store is not None)
     if most < 0:
         raise UsageError("--most is a number of entries", hint="write 0 or more")
-    if idle <= 0:
-        raise UsageError("a session needs an idle gap above 0 minutes", hint="--idle 15")
+    if not 0 < idle < _MINUTES_OF_A_YEAR:
+        raise UsageError("a session needs an idle gap above 0 minutes, and below a year", hint="--idle 15")
     question = Question(
         filter=text,
         actor=actor,

@@ -243,11 +243,11 @@ def _moment(text: str) -> tuple[datetime, datetime]:
     """First and last moment (UTC, naive) that a written time stands for."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        first = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError) as error:  # the latter before the year 1 and after 9999 in UTC
         raise FilterError(
             f"`{text}` is no time", where="filter", hint="write 2026-11-17 or 2026-11-17T08:00Z"
         ) from error
-    first = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     if "T" not in text and " " not in text:
         return first, first.replace(hour=23, minute=59, second=59, microsecond=999_999)
     if re.search(r"[T ]\d\d:?\d\d(?!:?\d)", text):
