@@ -263,22 +263,24 @@ def test_when_an_earlier_step_fails_a_later_one_leaves_nothing(
     written: list[DataFile] = []
     is_one_written = threading.Event()
 
-    def fails_first(*arguments: Any, **named: Any) -> list[DataFile]:
-        if not is_started.is_set():
-            is_started.set()
+    def fails_first(engine: Engine, pieces: Sequence[Piece], folder: Path) -> Landing:
+        if pieces[0].first_line == 1:
             assert is_one_written.wait(60)
-            raise StoreError("cannot be written")
+            raise StoreError("cannot be read")
+        return landing.land(engine, pieces, folder)
+
+    def noted(*arguments: Any, **named: Any) -> list[DataFile]:
         files = writing.write_files(*arguments, **named)
         written.extend(files)
         is_one_written.set()
         return files
 
-    is_started = threading.Event()
     with monkeypatch.context() as patched:
         patched.setattr(ingesting, "_STEPS", 2)
         patched.setattr(ingesting, "_BATCH_BYTES", 1)
-        patched.setattr(ingesting, "write_files", fails_first)
-        with pytest.raises(StoreError, match="cannot be written"):
+        patched.setattr(ingesting, "land", fails_first)
+        patched.setattr(ingesting, "write_files", noted)
+        with pytest.raises(StoreError, match="cannot be read"):
             ingest([str(logs / "a.log")], str(store), piece_bytes=PIECE_BYTES)
     assert written
     assert not [*store.rglob("*.parquet")]

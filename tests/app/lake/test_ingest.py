@@ -5,16 +5,17 @@ from __future__ import annotations
 import gzip
 import shutil
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.model.errors import StoreError, UnreadableError
+from kubewitness.query.engine import Engine
 from kubewitness.store.lake import Lake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tests.app.lake.conftest import Line, Stored
@@ -223,3 +224,19 @@ def test_an_empty_file_is_neither_read_nor_known(tmp_path: Path, store: Path) ->
     (tmp_path / "empty.log").write_bytes(b"\n\n")
     done = ingest([str(tmp_path / "empty.log")], str(store))
     assert (done.ledger.read, done.sources, done.commits) == (0, 0, 0)
+
+
+def test_records_are_read_without_facts_being_planned(log: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are planned once, where events are written: a `*` in what is read would have all of them."""
+    statements: list[str] = []
+    run = Engine.run
+
+    def noted(self: Engine, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        statements.append(sql)
+        return run(self, sql, parameters)
+
+    monkeypatch.setattr(Engine, "run", noted)
+    ingest([str(log)], str(store))
+    (reading,) = [sql for sql in statements if "INSERT INTO staged" in sql]
+    assert "happened_at" in reading
+    assert "actor_kind" not in reading

@@ -337,10 +337,5 @@ class _Batch:
 
     def _write(self) -> list[DataFile]:
         landing = self._landing
-        landing.settle()
-        partitions = landing.engine.run(
-            "SELECT DISTINCT origins.day, staged.cluster FROM origins JOIN staged ON staged.rowid = origins.row"
-        )
-        return write_files(
-            landing.engine, landed_query(landing, ORDER), partitions, place=self._place, folder=self._folder
-        )
+        query = landed_query(landing, ORDER)
+        return write_files(landing.engine, query, landing.partitions(), place=self._place, folder=self._folder)

@@ -20,6 +20,7 @@ from kubewitness.store.table import GIVEN, HAS_BODY, KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
     from pathlib import Path
 
     from kubewitness.app.lake.pieces import Piece
@@ -59,6 +60,11 @@ FROM (
 ASOF LEFT JOIN places ON staged.rowid >= places.first_row
 LEFT JOIN pieces ON pieces.id = coalesce(staged.source_id, places.source_id)
 """  # noqa: S608 - constants
+_PARTITIONS = """
+SELECT DISTINCT happened_at::DATE, cluster
+FROM staged
+WHERE outcome IN (1, 2) AND rowid NOT IN (SELECT event FROM duplicates)
+"""
 _CREATE_NOTES = """
 -- One row per row whose record says more than its columns.
 CREATE OR REPLACE TABLE notes (row BIGINT, remainder JSON, raw BLOB)
@@ -90,9 +96,9 @@ class Landing:
     reading: Reading
     evidence: Evidence
 
-    def settle(self) -> None:
-        """Make the table `origins` of the rows that count."""
-        self.engine.run(_CREATE_ORIGINS)
+    def partitions(self) -> list[tuple[date | None, str | None]]:
+        """Days and clusters of the rows that count."""
+        return self.engine.run(_PARTITIONS)
 
     def ledger(self) -> Ledger:
         """What became of every record."""
@@ -163,7 +169,7 @@ def landed_query(landing: Landing, order: str) -> str:
     """Query for the events of a landing that count, in the columns that facts are made of.
 
     Args:
-        landing: settled.
+        landing: as far as duplicates are known.
         order: SQL to sort them by.
     """
     columns = ", ".join(f'staged."{column.name}"' for column in READ)
@@ -192,6 +198,7 @@ def _origins(landing: Landing) -> tuple[str, str]:
         "SELECT 1 FROM staged WHERE source_id IS NOT NULL AND outcome IN (1, 2) LIMIT 1"
     )
     if not is_simple or engine.run("SELECT 1 FROM duplicates LIMIT 1"):
+        engine.run(_CREATE_ORIGINS)
         origins = "origins.day, origins.source, origins.line, origins.source_key"
         return origins, "staged JOIN origins ON origins.row = staged.rowid"
     starts = [first for first, *_ in places[1:]]

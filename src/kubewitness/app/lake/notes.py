@@ -56,18 +56,18 @@ def _length() -> str:
         sql = f"coalesce({_value_length(column.name, column.type)} + {len(key) + 4}, 0)"
         inside.setdefault(head if leaf else "", []).append((column.name, sql)) if head else parts.append(sql)
     for head, members in inside.items():
-        names = ", ".join(f"{name}::VARCHAR" for name, _ in members)
+        absent = " AND ".join(f"{name} IS NULL" for name, _ in members)
         extra = _METADATA_BYTES if head == "responseStatus" else 0
         total = " + ".join(sql for _, sql in members)
-        parts.append(f"CASE WHEN coalesce({names}) IS NULL THEN 0 ELSE {len(head) + 5 + extra} + {total} END")
+        parts.append(f"CASE WHEN {absent} THEN 0 ELSE {len(head) + 5 + extra} + {total} END")
     return " + ".join(parts)
 
 
 SAID_BYTES = _length()
 """How long the record is that an API server would write for the columns of an event, as SQL."""
 
-_AMPERSANDS = "strlen(request_uri) - strlen(replace(request_uri, '&', ''))"
-ESCAPE_BYTES = f"CASE WHEN contains(request_uri, '&') THEN 5 * ({_AMPERSANDS}) ELSE 0 END"
+_WITH_ESCAPES = "replace(request_uri, '&', '\\u0026')"
+ESCAPE_BYTES = f"CASE WHEN contains(request_uri, '&') THEN strlen({_WITH_ESCAPES}) - strlen(request_uri) ELSE 0 END"
 """What it is longer by because an API server writes & as \\u0026."""
 
 _CREATE_LENGTHS = """
