@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
 from kubewitness.cli.logs import demand_paths
 from kubewitness.cli.store import StoreFormat
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from kubewitness.app.lake.ingest import Ingested
@@ -83,7 +84,7 @@ def _say(done: Ingested, store: str, *, is_summary_shown: bool) -> None:
     )
     known = f"; nothing new in {len(done.known):,}" if done.known else ""
     print(  # noqa: T201
-        f"{store}: {done.files:,} files, {done.bytes / 1e6:,.1f} MB, from {done.sources:,} sources{known}"
-        f" ({done.duration_s:.1f} s)",
+        f"{store}: {counted(done.files, 'file')}, {done.bytes / 1e6:,.1f} MB, from"
+        f" {counted(done.sources, 'source')}{known} ({done.duration_s:.1f} s)",
         file=sys.stderr,
     )

@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from kubewitness.cli import EXIT_MET
 from kubewitness.cli.logs import moment
 from kubewitness.model.errors import UsageError
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,8 +223,8 @@ def _print_info(found: StoreInfo) -> None:
 
     total = found.total
     print(  # noqa: T201 - this is the front end
-        f"{found.location}: {total.events:,} events, {total.files:,} files, {total.bytes / 1e6:,.1f} MB,"
-        f" {_period(total)}, version {found.version}"
+        f"{found.location}: {counted(total.events, 'event')}, {counted(total.files, 'file')}, "
+        f"{total.bytes / 1e6:,.1f} MB, {_period(total)}, version {found.version}"
     )
     if found.older_files:
         print(f"{found.older_files:,} files have facts of another version: kubewitness store compact makes them anew")  # noqa: T201
@@ -250,7 +251,7 @@ def _let_go(found: LetGo) -> str:
 def _print_checked(checked: Checked) -> None:
     from kubewitness.cli.tables import print_table  # noqa: PLC0415
 
-    print(f"{checked.files:,} files with {checked.events:,} events, {len(checked.broken):,} broken")  # noqa: T201
+    print(f"{counted(checked.files, 'file')} with {counted(checked.events, 'event')}, {len(checked.broken):,} broken")  # noqa: T201
     for path, reason in checked.broken:
         print(f"broken: {path} {reason}")  # noqa: T201
     for sha256, events in checked.lowered.items():

@@ -75,7 +75,10 @@ def coverage_of_log(
     """
     found = recognise(paths)
     if not found.rows:
-        raise UnreadableError("no event says at which level it was recorded", hint="name audit logs")
+        raise UnreadableError(
+            "no event says at which level it was recorded",
+            hint="name audit logs that tell it: cut records, GKE's entries and the older text format do not",
+        )
     rows = found.rows
     return LogCoverage(
         events=sum(row.events for row in rows),
