@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.objects import Json
 
 BEGIN_AT_US = int(datetime(2026, 11, 20, 8, tzinfo=UTC).timestamp()) * 1_000_000
+DAY_US = 86_400 * 1_000_000
 EVENTS_PER_S = 150.0
 SWAPPED = 0.025  # share of events that change places with their neighbour, as in real logs
 OPEN_AT_START = 600  # watches that were begun before the log begins and end in it
@@ -75,9 +76,12 @@ def size(text: str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def write(sink: BinaryIO, *, seed: int, size_bytes: int, shape: Shape) -> int:
-    """Write whole lines until the log has at least `size_bytes`; returns the number of events."""
-    events = _texts(seed, shape)
+def write(sink: BinaryIO, *, seed: int, size_bytes: int, shape: Shape, day: int = 0) -> int:
+    """Write whole lines until the log has at least `size_bytes`; returns the number of events.
+
+    Logs of the same seed are of the same cluster, on another `day` of other requests of the same actors.
+    """
+    events = _texts(seed, shape, day)
     per_line = RECORDS_PER_MESSAGE if shape is Shape.EVENTHUB else 1
     written = count = 0
     while written < size_bytes:
@@ -92,14 +96,16 @@ def write(sink: BinaryIO, *, seed: int, size_bytes: int, shape: Shape) -> int:
     return count
 
 
-def _texts(seed: int, shape: Shape) -> Iterator[str]:
+def _texts(seed: int, shape: Shape, day: int) -> Iterator[str]:
     """Texts of events without end, in the order of their stage times but for some neighbours."""
     cluster = Cluster(seed)
-    draw = cluster.random
     templates, weights = _templates(cluster, shape)
     totals = list(accumulate(weights))
+    if day:
+        cluster.random.seed(f"{seed} {day}")
+    draw = cluster.random
     held: str | None = None
-    now_us, version = BEGIN_AT_US, 48_210_000
+    now_us, version = BEGIN_AT_US + day * DAY_US, 48_210_000
     pending = _pending(cluster, [one for one in templates if one.end is not None], now_us)
     counter = len(pending)
     while True:

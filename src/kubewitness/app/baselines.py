@@ -223,10 +223,11 @@ def _insert(engine: Engine, number: int, first_seen: FirstSeen, entries: Sequenc
 
 
 def known_before(engine: Engine, plan: Plan, evidence: Evidence) -> dict[tuple[int, int], list[str]]:
-    """What was known before something new, in words, most frequent first, by rule and cause of the alert."""
+    """What was known before something new, in words, most frequent and earliest first; by rule and cause."""
     rows = engine.rows(
-        "SELECT * FROM familiar WHERE (rule, cause) IN (SELECT (rule, cause) FROM hits)"
-        " ORDER BY events DESC, shown, event"
+        "SELECT familiar.* FROM familiar LEFT JOIN staged ON staged.rowid = event"
+        " WHERE (familiar.rule, familiar.cause) IN (SELECT (rule, cause) FROM hits)"
+        " ORDER BY events DESC, shown, happened_at, event"
     )
     found: dict[tuple[int, int], list[str]] = {}
     texts: dict[int, dict[int, dict[str, Any]]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kubewitness.app.evidence import Evidence
+    from kubewitness.app.exceptions import Cluster
     from kubewitness.app.judging import Judged, Totals
     from kubewitness.app.lake.opening import Snapshot
     from kubewitness.app.readings import Reading
@@ -90,11 +92,13 @@ class Narrowed:
         snapshot: of these events.
         totals: of all events.
         platforms: name of the platform that most events of a cluster show, or None, by the cluster's name.
+        counts: how many events there are of each kind that a rule with a memory matched, by the stored kind.
     """
 
     snapshot: Snapshot
     totals: Totals
     platforms: Mapping[str | None, str | None]
+    counts: Mapping[int, int]
 
 
 def scan(
@@ -117,39 +121,62 @@ def scan(
         RuleError: the builtin rules cannot be loaded.
     """
     began = time.perf_counter()
-    options = options or ScanOptions()
-    plan = plan or plan_rules()
+    with _started(plan or plan_rules(), options or ScanOptions(), narrowed) as started:
+        return started.run(paths, began)
+
+
+@contextmanager
+def answered(plan: Plan, options: ScanOptions, narrowed: Narrowed) -> Iterator[Engine]:
+    """An engine with the answers of the rules of single events, as a scan has them before it looks for hits.
+
+    Args:
+        plan: rules to run.
+        options: as of a scan.
+        narrowed: what to judge.
+    """
+    with _started(plan, options, narrowed) as started:
+        started.answer(())
+        yield started.engine
+
+
+@contextmanager
+def _started(plan: Plan, options: ScanOptions, narrowed: Narrowed | None) -> Iterator[_Scan]:
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
         engine = Engine(Path(folder))
         try:
             engine.run(macros())
-            report = _Scan(engine, plan, options, Path(folder), narrowed).run(paths, began)
+            yield _Scan(engine, plan, options, Path(folder), narrowed)
         finally:
             engine.close()
-    return report
 
 
 class _Scan:
     def __init__(
-        self, engine: Engine, plan: Plan, options: ScanOptions, folder: Path, narrowed: Narrowed | None = None
+        self, engine: Engine, plan: Plan, options: ScanOptions, folder: Path, narrowed: Narrowed | None
     ) -> None:
+        self.engine = engine
         self._narrowed = narrowed
-        self._engine = engine
         self._plan = plan
         self._options = options
         self._folder = folder
         self._redactor = Redactor(reveal=options.reveal)
 
-    def run(self, paths: Sequence[str], began: float) -> Report:
+    def answer(self, paths: Sequence[str]) -> tuple[Judged, list[Cluster]]:
+        """Ask the rules of single events, and take out of the answers what exceptions say."""
         judged = self._judge(paths)
-        reading, evidence = judged.reading, judged.evidence
-        clusters = find_clusters(self._engine, self._plan, evidence, self._options.platform)
+        clusters = find_clusters(self.engine, self._plan, judged.evidence, self._options.platform)
         if self._narrowed and self._options.platform == AUTO:
             clusters = [replace(each, platform=self._narrowed.platforms.get(each.name)) for each in clusters]
-        take_out(self._engine, self._plan, clusters, self._options.platform)
+        take_out(self.engine, self._plan, clusters, self._options.platform)
         if self._options.baseline:
-            load_baseline(self._engine, self._plan, self._options.baseline)
-        find_hits(self._engine.run, self._plan)
+            load_baseline(self.engine, self._plan, self._options.baseline)
+        return judged, clusters
+
+    def run(self, paths: Sequence[str], began: float) -> Report:
+        """Scan, from which on it took as long as is said in the report."""
+        judged, clusters = self.answer(paths)
+        reading, evidence = judged.reading, judged.evidence
+        find_hits(self.engine.run, self._plan)
         below = self._below()
         self._filter_hits(below)
         alerts, matches = self._collect(reading, evidence)
@@ -166,7 +193,7 @@ class _Scan:
             duration_s=time.perf_counter() - began,
             platforms=platforms_of(clusters, self._options.platform),
             exceptions=exception_uses(
-                self._engine,
+                self.engine,
                 self._plan,
                 below=below,
                 since=self._options.since,
@@ -177,18 +204,25 @@ class _Scan:
     def _judge(self, paths: Sequence[str]) -> Judged:
         options = self._options
         if self._narrowed:
-            return replace(self._judge_stored(self._narrowed.snapshot), totals=self._narrowed.totals)
+            return self._judge_narrowed(self._narrowed)
         if options.store is None:
-            return judge(self._engine, self._plan, paths, self._folder, cluster=options.cluster)
+            return judge(self.engine, self._plan, paths, self._folder, cluster=options.cluster)
         from kubewitness.app.lake.opening import open_snapshot  # noqa: PLC0415 - it takes long to import
 
         snapshot = open_snapshot(options.store, since=options.since, until=options.until, cluster=options.cluster)
-        return replace(self._judge_stored(snapshot), lowered=snapshot.count_lowered(self._engine))
+        return replace(self._judge_stored(snapshot), lowered=snapshot.count_lowered(self.engine))
+
+    def _judge_narrowed(self, narrowed: Narrowed) -> Judged:
+        from kubewitness.app.lake.judging import note_unread  # noqa: PLC0415 - only stores need it
+
+        judged = self._judge_stored(narrowed.snapshot)
+        note_unread(self.engine, narrowed.snapshot, narrowed.counts)
+        return replace(judged, totals=narrowed.totals)
 
     def _judge_stored(self, snapshot: Snapshot) -> Judged:
         from kubewitness.app.lake.judging import judge_store  # noqa: PLC0415 - only stores need it
 
-        return judge_store(self._engine, self._plan, snapshot, self._folder)
+        return judge_store(self.engine, self._plan, snapshot, self._folder)
 
     def _below(self) -> list[int]:
         """Numbers of rules whose alerts are not wanted."""
@@ -198,16 +232,16 @@ class _Scan:
     def _filter_hits(self, below: list[int]) -> None:
         for operator, moment in (("<", self._options.since), (">=", self._options.until)):
             if moment:
-                self._engine.run(
+                self.engine.run(
                     "DELETE FROM hits WHERE event IN"  # noqa: S608 - the operator is one of two constants
                     f" (SELECT rowid FROM staged WHERE happened_at {operator} $moment)",
                     {"moment": moment},
                 )
         if below:
-            self._engine.run("DELETE FROM hits WHERE rule IN (SELECT unnest($below))", {"below": below})
+            self.engine.run("DELETE FROM hits WHERE rule IN (SELECT unnest($below))", {"below": below})
 
     def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
-        hits = self._engine.rows(grouped_sql(self._plan))
+        hits = self.engine.rows(grouped_sql(self._plan))
         origins = reading.origins({(row["event"], row["source_id"], row["record_line"]) for row in hits})
         if not self._options.alerts:
             return [], [self._bare_match(row, origins[row["event"]]) for row in hits]
@@ -221,8 +255,8 @@ class _Scan:
             known = evidence.events(shown, details) | evidence.events(rows - shown, _IDENTITY)
         else:
             known = evidence.events(rows, details)
-        makers = find_makers(self._engine, self._plan, evidence, self._redactor)
-        familiar = known_before(self._engine, self._plan, evidence)
+        makers = find_makers(self.engine, self._plan, evidence, self._redactor)
+        familiar = known_before(self.engine, self._plan, evidence)
         # Several rules may match one event.
         by_row = {row["event"]: row for row in hits}
         made = {event: self._event(row, known.get(event, {}), origins[event], makers) for event, row in by_row.items()}
@@ -272,7 +306,7 @@ class _Scan:
     def _ledger(self, reading: Reading, totals: Totals | None) -> tuple[Ledger, datetime | None, datetime | None]:
         if totals is not None:
             return totals.ledger, totals.first_at, totals.last_at
-        ((events, partial, duplicates, other, first_at, last_at),) = self._engine.run(
+        ((events, partial, duplicates, other, first_at, last_at),) = self.engine.run(
             """
             SELECT
                 count(*) FILTER (outcome = 1),

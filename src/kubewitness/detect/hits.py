@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.detect.correlate.correlating import correlate
-from kubewitness.detect.correlate.matches import CREATE_KIND_SIGHTS, LIVE, rows_of
+from kubewitness.detect.correlate.matches import ADD_UNREAD, CREATE_KIND_SIGHTS, CREATE_UNREAD, LIVE, rows_of
 from kubewitness.detect.correlate.sights import (
     CREATE_FAMILIAR,
     CREATE_KNOWN,
@@ -73,7 +73,7 @@ def find_hits(run: Run, plan: Plan) -> None:
 
     Most rules find nothing in most logs: only what they did find is looked at further.
     """
-    for statement in (CREATE_HITS, CREATE_REMEMBERED, CREATE_KNOWN, CREATE_FAMILIAR):
+    for statement in (CREATE_HITS, CREATE_REMEMBERED, CREATE_KNOWN, CREATE_FAMILIAR, CREATE_UNREAD):
         run(statement)
     matched = _matched(run, plan)
     remembering = {number for number in matched if plan.rules[number].first_seen or plan.rules[number].unfinished}
@@ -123,6 +123,7 @@ def _remember(run: Run, plan: Plan, numbers: set[int]) -> set[int]:
     new = [number for number in sorted(numbers) if plan.rules[number].first_seen]
     if new:
         run(CREATE_KIND_SIGHTS)
+        run(ADD_UNREAD)
         run(values_sql(plan, new))
         run(news_sql(plan, new))
         new = _rules(run, "news")

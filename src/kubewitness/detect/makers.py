@@ -20,8 +20,10 @@ _WORKLOADS = "deployments replicasets daemonsets statefulsets replicationcontrol
 _IS_WRITE = "verb IN ('create', 'update', 'patch') AND subresource IS NULL"
 # What a controller writes into a workload that nothing owns is its bookkeeping.
 _CONTROLLER = "'^system:(serviceaccount:kube-system:.*-controller|kube-controller-manager)$'"
+ANY_WRITES = f"resource IN {tuple(_WORKLOADS)} AND {_IS_WRITE}"
+"""What `WRITES` says of the kind of an event."""
 WRITES = (
-    f"resource IN {tuple(_WORKLOADS)} AND {_IS_WRITE} AND coalesce(carried_out, TRUE)"
+    f"{ANY_WRITES} AND coalesce(carried_out, TRUE)"
     f" AND (owner_kind IS NOT NULL OR NOT coalesce(regexp_matches(actor, {_CONTROLLER}), FALSE))"
 )
 """Condition on an event: it writes a workload, and whoever did may be a maker."""

@@ -37,6 +37,11 @@ def spark_condition(sql: str) -> str:
     return _translated(parse_one(sql, read="duckdb")).sql(_WRITTEN)
 
 
+def text_literal(text: str) -> str:
+    """A text as Spark SQL writes it."""
+    return exp.Literal.string(text).sql(_WRITTEN)
+
+
 def _translated(tree: exp.Expr) -> exp.Expr:
     """The tree with Spark's functions and Java's expressions."""
     return tree.transform(_function).transform(_expression)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.model.errors import KubewitnessError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -21,6 +21,15 @@ _SETTINGS = {
     # Bodies are long: thousands of them at once would not fit into a small executor.
     "spark.sql.parquet.columnarReaderBatchSize": "128",
 }
+MANY_TESTS = {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""Settings for hundreds of tests, of which an event meets few: to compile them all takes longer than to ask these."""
+COMPILED = {
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.parquet.columnarReaderBatchSize": "4096",
+}
+"""Settings for a short question of all events that does not read bodies."""
+
 _OWN_SETTINGS = {"spark.app.name": "kubewitness", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 _THIS_MACHINE = "127.0.0.1"
 
@@ -72,6 +81,19 @@ def spark_session(master: str | None = None) -> Iterator[Any]:
     finally:
         if running is None:
             session.stop()
+
+
+@contextmanager
+def settings_of(session: Any, settings: Mapping[str, str]) -> Iterator[None]:
+    """Settings of a session as long as the context lasts."""
+    before = {name: session.conf.get(name) for name in settings}
+    for name, value in settings.items():
+        session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            session.conf.set(name, value)
 
 
 def _demand_java() -> None:

@@ -13,6 +13,7 @@ from kubewitness.app.candidates import answers_of_candidates, asking_what_is_ope
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.judging import Judged, Totals
 from kubewitness.app.readings import Reading
+from kubewitness.detect.correlate.matches import CREATE_UNREAD
 from kubewitness.detect.duplicates import REQUEST_HASH
 from kubewitness.detect.plan import BLANK
 from kubewitness.model.ledger import Ledger, Origin
@@ -63,6 +64,15 @@ SELECT
     staged.rowid AS event, staged.outcome, staged.happened_at, staged.request_key, kinds.cluster_key, kinds.actor_key,
     again.* EXCLUDE ("row") REPLACE ({answers})
 FROM again JOIN staged ON staged."row" = again."row" JOIN kinds USING (kind)
+"""
+_UNREAD = """
+INSERT INTO unread
+SELECT min(staged.rowid), any_value(counts.events) - count(*)
+FROM staged
+JOIN stored_kinds USING ("row")
+JOIN (SELECT unnest($kinds::BIGINT[]) AS stored_kind, unnest($counts::BIGINT[]) AS events) AS counts USING (stored_kind)
+WHERE staged.happened_at IS NOT NULL
+GROUP BY stored_kind
 """
 
 # Of bodies, a store says whether they are there: they need not be looked at.
@@ -118,6 +128,20 @@ def judge_store(engine: Engine, plan: Plan, snapshot: Snapshot, folder: Path) ->
     _judge_candidates(engine, plan, snapshot)
     reading = StoredReading(engine, snapshot)
     return Judged(reading, StoredEvidence(engine, reading, folder, snapshot), 0, totals)
+
+
+def note_unread(engine: Engine, snapshot: Snapshot, counts: Mapping[int, int]) -> None:
+    """Fill the table `unread`, after `judge_store`, where a snapshot has only some events of each kind.
+
+    Args:
+        engine: with `staged`.
+        snapshot: of these events.
+        counts: how many events with a time there are in all, by the stored kind.
+    """
+    engine.run(CREATE_UNREAD)
+    query = snapshot.query('SELECT "row", kind AS stored_kind FROM events')
+    engine.run(f"CREATE OR REPLACE TEMP TABLE stored_kinds AS {query.sql}", query.parameters)
+    engine.run(_UNREAD, {"kinds": list(counts.keys()), "counts": list(counts.values())})
 
 
 def _stage(engine: Engine, plan: Plan, snapshot: Snapshot) -> None:

@@ -10,13 +10,13 @@ from urllib.parse import unquote
 
 from kubewitness.model.errors import UsageError
 from kubewitness.query.spark import spark_sql
-from kubewitness.query.spark_session import spark_session
+from kubewitness.query.spark_session import settings_of, spark_session
 from kubewitness.store.places import is_remote
 from kubewitness.store.relation import row_of
 from kubewitness.store.table import STORED, facts_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kubewitness.app.lake.opening import Snapshot
     from kubewitness.query.predicate import Predicate
@@ -50,13 +50,24 @@ class SparkEvents:
     session: Any
     numbers: Mapping[str, int]
 
-    def rows(self, sql: str) -> list[Any]:
-        """All rows of a query."""
-        return list(self.session.sql(sql).collect())
+    def rows(self, sql: str, settings: Mapping[str, str] | None = None) -> list[Any]:
+        """All rows of a query, which is asked with these settings (see `query.spark_session`)."""
+        with settings_of(self.session, settings or {}):
+            return list(self.session.sql(sql).collect())
 
-    def keep(self, name: str, sql: str) -> None:
-        """Make the rows of a query a view, and keep them, on disk where memory does not suffice."""
-        self.session.sql(sql).persist().createOrReplaceTempView(name)
+    @contextmanager
+    def kept(self, name: str, sql: str) -> Iterator[None]:
+        """The rows of a query as a view, kept as long as the context lasts, on disk where memory does not suffice."""
+        frame = self.session.sql(sql).persist()
+        frame.createOrReplaceTempView(name)
+        try:
+            yield
+        finally:
+            frame.unpersist()
+
+    def give(self, name: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Make a view of rows that Spark does not have; columns are names and types of Spark's, between commas."""
+        self.session.createDataFrame(rows, columns).createOrReplaceTempView(name)
 
     def place(self, file_path: str, file_row: int) -> int:
         """The number that the engine gives an event (see `store.relation`), by where Spark found it."""

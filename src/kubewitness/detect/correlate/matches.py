@@ -84,6 +84,17 @@ GROUP BY kind
 """  # noqa: S608 - constants of this module
 
 
+CREATE_UNREAD = """
+-- One row per event that stands for others of its kind, which are not in `staged`: how many of them have a time.
+CREATE TEMP TABLE IF NOT EXISTS unread (event BIGINT, events BIGINT)
+"""
+ADD_UNREAD = """
+UPDATE kind_sights SET events = kind_sights.events + others.events
+FROM (SELECT kind, sum(unread.events) AS events FROM unread JOIN staged ON staged.rowid = event GROUP BY kind) AS others
+WHERE others.kind = kind_sights.kind
+"""
+
+
 class Matches:
     """What several rules matched, with the same columns of each.
 

@@ -125,6 +125,15 @@ WHERE coalesce(old_histories.events, 0) + histories.events - seen.events >= afte
 """  # noqa: S608 - numbers only
 
 
+def showing_sql(plan: Plan, numbers: Iterable[int]) -> str:
+    """Query for what shows values of histories that have `news` about these rules: rule, history, value, row.
+
+    `row` is what `staged` has of an event of a store.
+    """
+    rows = _matches(plan, numbers).rows("SEMI JOIN news USING (rule, history)")
+    return f'SELECT DISTINCT rule, history, value, "row" FROM ({rows}) AS shown JOIN staged ON staged.rowid = event'  # noqa: S608 - names made here
+
+
 def _after(first_seen: FirstSeen) -> int:
     return max(first_seen.after, 1)
 
