@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kubewitness.query.engine import Engine, EngineError, with_floors
+from kubewitness.query.engine import Engine, EngineError, MemoryShortError, with_floors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,13 @@ def test_an_error_of_the_engine_is_one_line_of_ours(tmp_path: Path) -> None:
         engine.run("SELECT CAST('forty' AS INTEGER)")
     assert "forty" in str(caught.value)
     assert "\n" not in str(caught.value)
+    engine.close()
+
+
+def test_what_needs_more_memory_than_it_may_use_is_told_from_other_errors(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, threads=1, memory_limit="50MB")
+    with pytest.raises(MemoryShortError):
+        engine.run("SELECT max(len(l)) FROM (SELECT list(range::VARCHAR) AS l FROM range(5000000))")
     engine.close()
 
 

@@ -32,6 +32,10 @@ class EngineError(KubewitnessError):
     """The engine could not carry out a query; nothing of it took effect."""
 
 
+class MemoryShortError(EngineError):
+    """It needed more memory than it may use; it may do with less at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a query gives.
@@ -186,6 +190,8 @@ def _refusals() -> Iterator[None]:
         yield
     except _MISTAKES:
         raise
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryShortError(str(error).splitlines()[0]) from error
     except duckdb.Error as error:
         raise EngineError(str(error).splitlines()[0]) from error
     except RuntimeError as error:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kubewitness.app.lake import ingest as ingesting
+from kubewitness.app.lake import writing
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.model.errors import StoreError, UnreadableError
-from kubewitness.query.engine import Engine
+from kubewitness.query.engine import Engine, MemoryShortError
 from kubewitness.store.lake import Lake
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.app.lake.conftest import Line, Stored
+
+    from kubewitness.store.files import DataFile
 
     Ids = Callable[[Path], Counter[str]]
 
@@ -240,3 +244,29 @@ def test_records_are_read_without_facts_being_planned(log: Path, store: Path, mo
     (reading,) = [sql for sql in statements if "INSERT INTO staged" in sql]
     assert "happened_at" in reading
     assert "actor_kind" not in reading
+
+
+def test_rows_that_the_engine_cannot_take_at_once_are_written_in_parts(
+    log: Path, store: Path, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(engine: Engine, decoded: str, *arguments: Any, **named: Any) -> list[DataFile]:
+        ((count,),) = engine.run(f"SELECT count(*) FROM ({decoded})")  # noqa: S608 - our own
+        if count > 3:
+            raise StoreError("cannot be written") from MemoryShortError("no memory")
+        return writing.write_files(engine, decoded, *arguments, **named)
+
+    monkeypatch.setattr(ingesting, "write_files", short)
+    assert ingest([str(log)], str(store)).files > 2
+    assert ids(store) == each_once(10)
+
+
+def test_what_no_part_of_can_be_written_leaves_nothing(log: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(engine: Engine, decoded: str, *arguments: Any, **named: Any) -> list[DataFile]:
+        if engine.run(f"SELECT 1 FROM ({decoded}) WHERE audit_id = 'id-9'"):  # noqa: S608 - our own
+            raise StoreError("cannot be written") from MemoryShortError("no memory")
+        return writing.write_files(engine, decoded, *arguments, **named)
+
+    monkeypatch.setattr(ingesting, "write_files", short)
+    with pytest.raises(StoreError, match="cannot be written"):
+        ingest([str(log)], str(store))
+    assert not [*store.rglob("*.parquet")]

@@ -22,7 +22,7 @@ from kubewitness.app.readings import Reading
 from kubewitness.facts import macros
 from kubewitness.model.errors import StoreError, UnreadableError
 from kubewitness.model.ledger import Ledger, Origin, Rejection
-from kubewitness.query.engine import Engine
+from kubewitness.query.engine import Engine, MemoryShortError
 from kubewitness.sources import find_sources
 from kubewitness.store.lake import Change, ConflictError, Lake
 from kubewitness.store.places import place_of
@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from kubewitness.store.positions import Position
 
 _BATCH_BYTES = 128 << 20
-_MEMORY_LIMIT = "800MB"
+_MEMORY_LIMIT = "1500MB"
+"""For one batch, which only bodies of very many megabytes come near to; a batch takes about 500 MB."""
 _STEPS = min(2, os.cpu_count() or 1)
 """So many batches are worked on at a time."""
 _THREADS = max(1, (os.cpu_count() or 1) // _STEPS)
-"""What one statement divides its work into costs more than what runs beside it as it is."""
+"""For one batch: to divide a statement costs more than to have another batch beside it."""
 _BATCH_PIECES = 500
 _TRIES = 50
 _KEPT_REJECTIONS = 1000
@@ -335,7 +336,20 @@ class _Batch:
         known = piece.before
         return (now and (now.end, now.sha256)) != (known and (known.end, known.sha256))
 
-    def _write(self) -> list[DataFile]:
+    def _write(self, some: range | None = None) -> list[DataFile]:
+        """Write all rows, or some; where they are too large for the engine, half of them at a time."""
         landing = self._landing
-        query = landed_query(landing, ORDER)
-        return write_files(landing.engine, query, landing.partitions(), place=self._place, folder=self._folder)
+        query = landed_query(landing, ORDER, some)
+        try:
+            return write_files(landing.engine, query, landing.partitions(), place=self._place, folder=self._folder)
+        except StoreError as error:
+            rows = some or landing.rows()
+            if not isinstance(error.__cause__, MemoryShortError) or len(rows) < 2:  # noqa: PLR2004 - no halves
+                raise
+        middle = len(rows) // 2
+        written = self._write(rows[:middle])
+        try:
+            return written + self._write(rows[middle:])
+        except BaseException:
+            drop_files(written, self._place)
+            raise

@@ -100,6 +100,11 @@ class Landing:
         """Days and clusters of the rows that count."""
         return self.engine.run(_PARTITIONS)
 
+    def rows(self) -> range:
+        """All rows, those that do not count too."""
+        ((end,),) = self.engine.run("SELECT coalesce(max(rowid) + 1, 0) FROM staged")
+        return range(end)
+
     def ledger(self) -> Ledger:
         """What became of every record."""
         ((events, partial, duplicates, other),) = self.engine.run(_LEDGER)
@@ -165,22 +170,24 @@ def _store_pieces(landing: Landing) -> None:
     )
 
 
-def landed_query(landing: Landing, order: str) -> str:
+def landed_query(landing: Landing, order: str, some: range | None = None) -> str:
     """Query for the events of a landing that count, in the columns that facts are made of.
 
     Args:
         landing: as far as duplicates are known.
         order: SQL to sort them by.
+        some: the only rows that are wanted.
     """
     columns = ", ".join(f'staged."{column.name}"' for column in READ)
     has_notes = bool(landing.engine.run("SELECT 1 FROM notes LIMIT 1"))
     notes = " LEFT JOIN notes ON notes.row = staged.rowid" if has_notes else ""
     said = "notes.remainder, notes.raw" if has_notes else "NULL::JSON AS remainder, NULL::BLOB AS raw"
+    wanted = f" WHERE staged.rowid >= {some.start} AND staged.rowid < {some.stop}" if some else ""
     origins, rows = _origins(landing)
     return (
         f"SELECT *, {HAS_BODY} AS has_body, {KIND} AS kind, NULL::VARCHAR AS lowered_by"  # noqa: S608 - our own columns
         f" FROM (SELECT {columns}, {origins}, {said}"
-        f" FROM {rows}{notes}) ORDER BY {order}"
+        f" FROM {rows}{notes}{wanted}) ORDER BY {order}"
     )
 
 
