@@ -1,7 +1,7 @@
 """Events that are only counted: base rules of correlations that hold of a large part of a log.
 
-Such an event matters when enough others have the same keys. Spark counts them by a hash of their keys, whenever they
-happened, and only events of keys that have enough are needed.
+Such an event matters when enough others have the same keys at about the same time. Spark counts them by a hash of their
+keys and by stretches of time, and only events of keys that have enough in one of them are needed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ SELECT /*+ BROADCAST(counted_kinds) */ {{columns}} inline(filter(array({{shown}}
 FROM {KEYED} JOIN counted_kinds USING (kind_key)
 """  # noqa: S608 - a constant
 _ENOUGH = """
--- One row per question and key that enough events have, and where values are counted, more than one of them.
-SELECT number, key
+-- One row per question and key that enough events of some stretch have, or where values are counted, of the whole log.
+SELECT DISTINCT number, key
 FROM ({counted})
-GROUP BY number, key, least, is_of_values
+GROUP BY number, key, stretch, least, is_of_values
 HAVING count(*) >= least AND (NOT is_of_values OR min(value) <> max(value))
 """
 _FOUND = """

@@ -51,7 +51,8 @@ class Question:
         of_kind: condition in Spark's SQL on one event of a kind: where it is false, the answer is no for all of them.
         left: condition on each event of the others; None when the kind's answer is the answer.
         shows: of a memory that looks at events: array of what an event shows (`NO_SIGHTS`); of what is counted: the
-            question's number, the key, how many must have it, whether values are counted, the value; else empty.
+            question's number, the key, in which stretch of time, how many must have both, whether values are counted,
+            the value; else empty.
         name: of the platform that an event shows; else empty.
     """
 
@@ -175,9 +176,12 @@ def _counted(number: int, correlation: Correlation) -> str:
         [_text(find_field(name)) for key in several for name in key.fields]
         for several in (correlation.group_by, correlation.counted)
     )
+    stretch = "0" if values else f"unix_seconds(CAST(happened_at AS TIMESTAMP)) DIV {correlation.window_s}"
+    # A window lies in two stretches of its own length that follow each other: one of them has half of what it has.
+    least = correlation.threshold if values else correlation.threshold / 2
     return (
         f"named_struct('number', {number}, 'key', xxhash64({', '.join(keys) or '0'}),"
-        f" 'least', {correlation.threshold:.15g}D, 'is_of_values', {str(bool(values)).lower()},"
+        f" 'stretch', CAST({stretch} AS BIGINT), 'least', {least:.15g}D, 'is_of_values', {str(bool(values)).lower()},"
         f" 'value', xxhash64({', '.join(values) or '0'}))"
     )
 
