@@ -10,6 +10,7 @@ import pytest
 
 from kubewitness.app import candidates
 from kubewitness.app.scan import ScanOptions, scan
+from kubewitness.detect.kinds import seen_columns
 from kubewitness.detect.pack import Pack
 from kubewitness.detect.planning import build_plan
 from kubewitness.detect.sigma import parse_rules
@@ -69,6 +70,14 @@ def test_it_does_not_matter_how_many_kinds_there_are(tmp_path: Path, monkeypatch
 
 
 ALL = ScanOptions(matches=True)
+
+
+def test_what_most_rules_ask_has_one_answer_for_a_kind() -> None:
+    # A rule that asks anything else reads all events again that could match.
+    assert {"verb", "resource", "subresource", "namespace", "actor", "actor_kind", "action", "carried_out", "code"} <= (
+        seen_columns()
+    )
+
 
 NAMED = """
 title: Labels of a well-known configuration

@@ -1,13 +1,12 @@
--- One row per event: whether it was authorised and carried out, and what authorised it.
+-- One row per event: whether it was carried out, whether it was authorised, and by what.
 SELECT
     *,
-    CASE
-        WHEN succeeded IS NOT NULL THEN succeeded
-        WHEN NOT allowed THEN FALSE
-        -- The server writes a code with every answer. Where an export has lost it, what nothing tells to have failed is taken
-        -- for carried out, which is the safe side.
-        WHEN verb IS NOT NULL AND coalesce(stage NOT IN ('RequestReceived', 'Panic'), TRUE) THEN TRUE
-    END AS carried_out,
+    -- The server writes a code with every answer. Where an export has lost it, what no status tells to have failed is taken
+    -- for carried out, which is the safe side. The decision is not asked, so that the same holds for all events of a kind.
+    coalesce(
+        succeeded,
+        CASE WHEN verb IS NOT NULL AND coalesce(stage NOT IN ('RequestReceived', 'Panic'), TRUE) THEN TRUE END
+    ) AS carried_out,
     kw_authorized_by(authorization_reason, authorized_binding, allowed, coalesce(impersonated_groups, groups)) AS authorized_by
 FROM (
     SELECT
