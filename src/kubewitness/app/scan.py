@@ -93,12 +93,14 @@ class Narrowed:
         totals: of all events.
         platforms: name of the platform that most events of a cluster show, or None, by the cluster's name.
         counts: how many events there are of each kind that a rule with a memory matched, by the stored kind.
+        lowered: of how many of all events a policy has taken something since they were taken into the store.
     """
 
     snapshot: Snapshot
     totals: Totals
     platforms: Mapping[str | None, str | None]
     counts: Mapping[int, int]
+    lowered: int = 0
 
 
 def scan(
@@ -217,7 +219,7 @@ class _Scan:
 
         judged = self._judge_stored(narrowed.snapshot)
         note_unread(self.engine, narrowed.snapshot, narrowed.counts)
-        return replace(judged, totals=narrowed.totals)
+        return replace(judged, totals=narrowed.totals, lowered=narrowed.lowered)
 
     def _judge_stored(self, snapshot: Snapshot) -> Judged:
         from kubewitness.app.lake.judging import judge_store  # noqa: PLC0415 - only stores need it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import pytest
 from kubewitness.app.baselines import learn_baseline
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.lake.opening import open_snapshot
+from kubewitness.app.lake.retaining import Keeping, KeptPolicy, retain
 from kubewitness.app.plans import load_rules, plan_rules
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.app.spark import scanning
@@ -44,6 +45,33 @@ def assert_same(one: Report, other: Report) -> None:
 def test_spark_comes_to_the_same_alerts(store: str) -> None:
     one, other = by_both(ScanOptions(store=store, matches=True))
     assert one.alerts
+    assert_same(one, other)
+
+
+@pytest.mark.usefixtures("spark")
+def test_spark_tells_of_events_that_a_policy_has_lowered_since(tmp_path: Path) -> None:
+    store, policy = str(tmp_path / "lake"), tmp_path / "policy.yaml"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+    log = tmp_path / "audit.log"
+    log.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": level, "auditID": f"a-{number}",
+                    "stage": "ResponseComplete", "requestURI": "/api/v1/namespaces/shop/pods", "verb": "create",
+                    "user": {"username": "alice"}, "objectRef": {"resource": "pods", "namespace": "shop"},
+                    "responseStatus": {"code": 201}, "requestObject": {"kind": "Pod", "metadata": {"name": "web"}},
+                    "requestReceivedTimestamp": f"2026-11-24T10:00:0{number}.000000Z",
+                }
+            )
+            + "\n"
+            for number, level in enumerate(("Request", "Request", "Metadata"))
+        )
+    )  # fmt: skip
+    ingest([str(log)], store)
+    retain(store, Keeping(days=0), KeptPolicy.read(policy), today=date(2027, 1, 1))
+    one, other = by_both(ScanOptions(store=store))
+    assert any("a policy has lowered them" in remark for remark in one.remarks)
     assert_same(one, other)
 
 

@@ -31,10 +31,11 @@ _KEYED = f"""
 SELECT *, coalesce(kind, -1 - shiftrightunsigned(xxhash64(file_path, file_row), 1)) AS kind_key FROM {EVENTS}
 """  # noqa: S608 - a constant
 _KINDS = f"""
--- One row per kind and file: how many events, how many with a time, the first and the last of them.
+-- One row per kind and file: how many events, how many with a time or lowered, the first and the last of them.
 SELECT
-    kind_key, file_path, count(*) AS events, count(happened_at) AS dated, min(happened_at) AS first_at,
-    max(happened_at) AS last_at, min_by(file_row, coalesce(happened_at, TIMESTAMP_NTZ'9999-12-31')) AS first_row,
+    kind_key, file_path, count(*) AS events, count(happened_at) AS dated, count(lowered_by) AS lowered,
+    min(happened_at) AS first_at, max(happened_at) AS last_at,
+    min_by(file_row, coalesce(happened_at, TIMESTAMP_NTZ'9999-12-31')) AS first_row,
     max(reached_at) AS reached_at, max_by(file_row, reached_at) AS last_row
 FROM (SELECT *, coalesce(stage_at, happened_at, TIMESTAMP_NTZ'1970-01-01') AS reached_at FROM {KEYED})
 GROUP BY kind_key, file_path
@@ -74,6 +75,7 @@ class Kind:
         partial: whether they were salvaged from cut records.
         resource: what they are about.
         answers: numbers of the questions to which the kind does not say no.
+        lowered: of how many a policy has taken something.
     """
 
     key: int
@@ -88,6 +90,7 @@ class Kind:
     partial: bool = False
     resource: str | None = None
     answers: frozenset[int] = frozenset()
+    lowered: int = 0
 
     def add(self, other: Kind) -> None:
         """Take in events of the same kind."""
@@ -98,6 +101,7 @@ class Kind:
         self.last_at = max(filter(None, (self.last_at, other.last_at)), default=None)
         self.events += other.events
         self.dated += other.dated
+        self.lowered += other.lowered
 
 
 def find_kinds(events: SparkEvents, questions: Sequence[Question]) -> list[Kind]:
@@ -153,7 +157,7 @@ def _merged(rows: Iterable[Any]) -> Iterable[Kind]:
     for row in rows:
         found = Kind(
             row.kind_key, row.events, row.dated, row.first_at, row.last_at, (row.file_path, row.first_row),
-            row.reached_at, (row.file_path, row.last_row),
+            row.reached_at, (row.file_path, row.last_row), lowered=row.lowered,
         )  # fmt: skip
         if row.kind_key in kinds:
             kinds[row.kind_key].add(found)

@@ -95,6 +95,7 @@ def _select(events: SparkEvents, snapshot: Snapshot, loaded: Loaded, plan: Plan,
         _totals(kinds),
         _platforms(kinds, questions.asked),
         {kind.key: kind.dated for _, kind in remembered if kind.key >= 0},
+        sum(kind.lowered for kind in kinds),
     )
     firsts = [row for row, _ in remembered]
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
