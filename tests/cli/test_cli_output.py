@@ -11,9 +11,10 @@ import pytest
 
 COMMAND = str(Path(sys.executable).with_name("kubewitness"))
 ATTACK = str(Path(__file__).parents[2] / "examples" / "aks-attack")
+# Each is more than a pipe holds, so that the command cannot have ended before its reader goes away.
 LONG = {
     "lines": ("policy", "apply", "builtin:request-response", ATTACK, "--quiet"),
-    "a table": ("hunt", "verb:*", ATTACK, "--most", "0"),
+    "a table": ("hunt", "verb:*", ATTACK, "--most", "100000"),
     "one document": ("scan", ATTACK, "--format", "json"),
 }
 ENVIRONMENTS = {
