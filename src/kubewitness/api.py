@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.app.asking.facets import facets
 from kubewitness.app.asking.library import find_hunt, load_hunts
 from kubewitness.app.events import Logs, open_events
+from kubewitness.decode.times import utc
 from kubewitness.model.errors import UsageError
 from kubewitness.model.event import BY_NAME
 from kubewitness.query.filters import parse_filter
@@ -85,7 +86,7 @@ def open_store(
 def _time(moment: Moment) -> datetime | None:
     if isinstance(moment, str):
         try:
-            moment = datetime.fromisoformat(moment)
+            return utc(moment)
         except ValueError as error:
             raise UsageError(f"`{moment}` is no time", hint="write 2026-11-17 or 2026-11-17T08:00:00Z") from error
     return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None and moment.tzinfo else moment

@@ -6,32 +6,53 @@ import hashlib
 import os
 from contextlib import suppress
 from importlib.resources import as_file, files
-from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
 
 from kubewitness import __version__
+from kubewitness.sources.user_cache import user_cache
 
 _MADE_OF = {".py", ".sql", ".yaml"}
+_Kept = TypeVar("_Kept")
 
 
-def recall(name: str) -> bytes | None:
-    """What was kept under a name; None when nothing is, or it cannot be read."""
-    folder = _folder()
+def name_of(kind: str, *depends_on: object) -> str:
+    """Under what to keep something: its kind, and a hash of all that it depends on.
+
+    What it depends on must be written (`repr`) in the same way by every run: no sets.
+    """
+    return f"{kind}-{digest_of(depends_on)}.json"
+
+
+def digest_of(value: object) -> str:
+    """A hash of a value as it is written (`repr`)."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]
+
+
+def recall(name: str, type_: type[_Kept]) -> _Kept | None:
+    """What was kept under a name, by its type; None when nothing is, or it cannot be read."""
+    folder = user_cache()
     if folder:
-        with suppress(OSError):
-            return (folder / name).read_bytes()
+        with suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode((folder / name).read_bytes(), type=type_)
     return None
 
 
-def keep(name: str, data: bytes, *, most: int) -> None:
+def keep(name: str, value: Any, *, most: int, most_bytes: int | None = None) -> None:
     """Keep something, or do without: a cache that cannot be written is no error.
 
     Args:
-        name: `KIND-WHICH.json`, where WHICH is a hash of all that it depends on.
-        data: what to keep.
+        name: as `name_of` gives it.
+        value: what to keep, in types that JSON can say.
         most: so many of a kind are kept, the latest.
+        most_bytes: what is larger is not kept.
     """
-    folder = _folder()
+    folder = user_cache()
     if folder is None:
+        return
+    data = msgspec.json.encode(value)
+    if most_bytes is not None and len(data) > most_bytes:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,13 +83,3 @@ def program_state(*parts: str) -> str:
                     state = path.stat()
                     digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()
-
-
-def _folder() -> Path | None:
-    """The user's own cache; a folder that others can write to would let them choose the SQL that is run."""
-    if home := os.environ.get("XDG_CACHE_HOME"):
-        return Path(home) / "kubewitness"
-    try:
-        return Path.home() / ".cache" / "kubewitness"
-    except RuntimeError:  # a container may run as a user that has no home
-        return None

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from kubewitness.app.caching import keep, program_state, recall
 from kubewitness.detect.plan import Plan
@@ -53,9 +50,8 @@ def plan_rules(
     wanted = tuple(sorted(classes))
     today = datetime.now(UTC).date()
     name = f"plan-{_fingerprint(folders, wanted, lists, exceptions, today, builtin=builtin)}.json"
-    if (kept := recall(name)) is not None:
-        with suppress(msgspec.MsgspecError):
-            return msgspec.json.decode(kept, type=Plan)
+    if kept := recall(name, Plan):
+        return kept
     # Only when there is something to plan: these take long to import.
     from kubewitness.detect.attaching import plan_with_exceptions  # noqa: PLC0415
     from kubewitness.detect.makers import with_makers  # noqa: PLC0415
@@ -64,7 +60,7 @@ def plan_rules(
     loaded = load_rules(folders, builtin=builtin, classes=wanted, lists=lists, exceptions=exceptions)
     plan = plan_with_exceptions(loaded.pack, loaded.exceptions, today)
     plan = with_makers(with_signs(plan, loaded.platforms))
-    keep(name, msgspec.json.encode(plan), most=_KEPT_PLANS)
+    keep(name, plan, most=_KEPT_PLANS)
     return plan
 
 

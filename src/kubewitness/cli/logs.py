@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ from kubewitness.model.errors import UsageError
 from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from kubewitness.app.events import Logs
@@ -199,8 +199,9 @@ def moment(text: str | None) -> datetime | None:
     """
     if text is None:
         return None
+    from kubewitness.decode.times import utc  # noqa: PLC0415 - most commands name no time
+
     try:
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    except (ValueError, OverflowError) as error:  # the latter before the year 1 and after 9999 in UTC
+        return utc(text)
+    except ValueError as error:
         raise UsageError(f"`{text}` is no time", hint="write 2026-11-17 or 2026-11-17T08:00:00Z") from error

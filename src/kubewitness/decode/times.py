@@ -1,4 +1,4 @@
-"""Times as exports write them, made RFC 3339."""
+"""Times as exports write them, made RFC 3339; and as people write them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from datetime import UTC, datetime, timedelta
 _PORTAL_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2}):(\d\d):(\d\d)(\.\d+)?(?: ([AP])M)?", re.IGNORECASE)
 _ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
 _NOON = 12
+
+
+def utc(text: str) -> datetime:
+    """A time that a person wrote (ISO 8601, UTC when it names no zone), in UTC and naive.
+
+    Raises:
+        ValueError: it is none, or in UTC none that a calendar has.
+    """
+    moment = datetime.fromisoformat(text)
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except OverflowError as error:  # before the year 1, and after 9999
+        raise ValueError(text) from error
 
 
 def rfc3339(text: str | None) -> str | None:

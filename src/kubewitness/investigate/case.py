@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.decode.times import utc
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
 Fields = dict[str, Any]
 
@@ -291,7 +293,6 @@ def _deed(details: Fields) -> str:
 
 def _time(text: str) -> datetime | None:
     try:
-        at = datetime.fromisoformat(text)
+        return utc(text)
     except ValueError:
         return None
-    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at

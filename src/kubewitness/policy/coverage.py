@@ -15,6 +15,7 @@ from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.boxes import ALL_REQUESTS, divide, only
 from kubewitness.policy.boxes_text import describe
 from kubewitness.policy.evaluate import decision_of
+from kubewitness.policy.identity import by_identity
 from kubewitness.policy.visibility import Recorded, boxes_about, possible, stages_of, whole_level
 from kubewitness.query.predicate import fields_of
 
@@ -143,10 +144,9 @@ def _lowest(predicate: Predicate, box: Box, absent: frozenset[str], *, is_impers
 
 
 class _Question:
-    """A predicate, and what was found out about it."""
+    """What was found out about a predicate."""
 
     def __init__(self, predicate: Predicate) -> None:
-        self.predicate = predicate
         columns = {field.column.name for field in fields_of(predicate)}
         self._indifferent = {name: getattr(ALL_REQUESTS, name) for name, looks in _LOOKS.items() if not columns & looks}
         self.needed: dict[tuple[Box, frozenset[str], bool], Level | None] = {}
@@ -157,15 +157,7 @@ class _Question:
         return replace(box, **self._indifferent) if self._indifferent else box
 
 
-_QUESTIONS: dict[int, _Question] = {}
-
-
-def _question(predicate: Predicate) -> _Question:
-    """Known by identity, because hashing a predicate takes longer than asking it."""
-    known = _QUESTIONS.get(id(predicate))
-    if known is None or known.predicate is not predicate:
-        known = _QUESTIONS[id(predicate)] = _Question(predicate)
-    return known
+_question = by_identity(_Question, most=1_000)
 
 
 _LOOKS = {

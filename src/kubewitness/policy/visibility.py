@@ -15,6 +15,7 @@ from kubewitness.facts import BODY_FACTS
 from kubewitness.model.event import CONTROL_PLANE_NAMES, ActorKind
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.boxes import ABSENT, Box, only
+from kubewitness.policy.identity import by_identity
 from kubewitness.policy.resources import resources_named
 from kubewitness.query.needs import NOTHING, Needs, needs
 from kubewitness.query.predicate import (
@@ -160,19 +161,16 @@ def _opposite(value: bool | None) -> bool | None:
     return None if value is None else not value
 
 
-_LEAVES: dict[int, tuple[Predicate, str, Needs]] = {}
+def _looks_at(leaf: Predicate) -> tuple[str, Needs]:
+    return next(fields_of(leaf)).column.name, needs(leaf)
 
 
-def _about(leaf: Predicate) -> tuple[Predicate, str, Needs]:
-    """A test, its column and what it needs; known by identity, because hashing a test takes longer than asking it."""
-    known = _LEAVES.get(id(leaf))
-    if known is None or known[0] is not leaf:
-        known = _LEAVES[id(leaf)] = (leaf, next(fields_of(leaf)).column.name, needs(leaf))
-    return known
+_about = by_identity(_looks_at, most=20_000)
+"""Column of a test, and what it needs."""
 
 
 def _leaf(predicate: Predicate, recorded: Recorded) -> bool | None:
-    _, name, need = _about(predicate)
+    name, need = _about(predicate)
     if not recorded.has(name):
         return False
     box = recorded.box

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -20,6 +19,7 @@ import re2
 from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
+from kubewitness.decode.times import utc
 from kubewitness.model.errors import KubewitnessError
 from kubewitness.query.fields import UnknownFieldError, find_field
 from kubewitness.query.predicate import (
@@ -40,6 +40,7 @@ from kubewitness.query.predicate import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from kubewitness.query.fields import Field
     from kubewitness.query.predicate import Predicate
@@ -242,9 +243,8 @@ def _within(field: Field, text: str) -> Predicate:
 def _moment(text: str) -> tuple[datetime, datetime]:
     """First and last moment (UTC, naive) that a written time stands for."""
     try:
-        moment = datetime.fromisoformat(text)
-        first = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError) as error:  # the latter before the year 1 and after 9999 in UTC
+        first = utc(text)
+    except ValueError as error:
         raise FilterError(
             f"`{text}` is no time", where="filter", hint="write 2026-11-17 or 2026-11-17T08:00Z"
         ) from error

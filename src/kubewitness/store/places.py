@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from kubewitness.model.errors import StoreError
+from kubewitness.sources.user_cache import user_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -145,7 +146,12 @@ class Bucket:
             self._store = from_url(location)
         except (BaseError, ValueError) as error:
             raise StoreError(str(error).splitlines()[0], where=location) from error
-        self._copies = _cache_folder() / hashlib.sha256(location.encode()).hexdigest()[:16]
+        cache = user_cache()
+        if cache is None:
+            raise StoreError(
+                "there is no folder for what is fetched", where=location, hint="set XDG_CACHE_HOME to one of your own"
+            )
+        self._copies = cache / "stores" / hashlib.sha256(location.encode()).hexdigest()[:16]
 
     @contextmanager
     def staging(self, folder: Path) -> Iterator[Path]:
@@ -213,9 +219,3 @@ class Bucket:
             unfinished.replace(copy)
         finally:
             unfinished.unlink(missing_ok=True)
-
-
-def _cache_folder() -> Path:
-    """The user's own cache: what is in a store is not for others to read."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "kubewitness" / "stores"

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from kubewitness.app.caching import keep, program_state, recall
+from kubewitness.app.caching import keep, name_of, program_state, recall
 from kubewitness.app.plans import builtin_plan_state
 from kubewitness.app.scan import ScanOptions, scan
 from kubewitness.model.alert import Alert, Severity
@@ -41,14 +36,12 @@ def builtin_alerts(logs: Logs, least: Severity, *, reveal: bool = False) -> tupl
     if logs.store is None or reveal:
         return scan(logs.paths, None, options).alerts
     name = _name(logs.store, options)
-    if (kept := recall(name)) is not None:
-        with suppress(msgspec.MsgspecError):
-            return tuple(msgspec.json.decode(kept, type=list[Alert]))
+    kept = recall(name, tuple[Alert, ...])
+    if kept is not None:
+        return kept
     found = scan((), None, options).alerts
-    text = msgspec.json.encode(found)
-    # Not when somebody has written to the store meanwhile.
-    if len(text) <= _MOST_BYTES and _name(logs.store, options) == name:
-        keep(name, text, most=_KEPT)
+    if _name(logs.store, options) == name:  # nobody has written to the store meanwhile
+        keep(name, found, most=_KEPT, most_bytes=_MOST_BYTES)
     return found
 
 
@@ -58,9 +51,7 @@ def _name(store: str, options: ScanOptions) -> str:
 
     snapshot = open_snapshot(store, since=options.since, until=options.until, cluster=options.cluster)
     made_by = builtin_plan_state(), program_state("alert", "app", "decode", "words")
-    files = [each.path for each in snapshot.files]
-    whole = repr((made_by, replace(options, store=snapshot.location), files))
-    return f"alerts-{hashlib.sha256(whole.encode()).hexdigest()[:32]}.json"
+    return name_of("alerts", made_by, options, [each.path for each in snapshot.files])
 
 
 def why_no_alerts(logs: Logs) -> str | None:

@@ -6,7 +6,6 @@ the events of those kinds that a rule matched or may match.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.candidates import answers_of_candidates, asking_what_is_open, is_open, is_open_for
@@ -18,10 +17,11 @@ from kubewitness.detect.duplicates import REQUEST_HASH
 from kubewitness.detect.plan import BLANK
 from kubewitness.model.ledger import Ledger, Origin
 from kubewitness.query.engine import quoted, with_floors
+from kubewitness.query.pruning import needed
 from kubewitness.store.table import BY_STORED_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kubewitness.app.lake.opening import Snapshot
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from kubewitness.query.engine import Engine
     from kubewitness.query.reading import ReadingQuery
 
-_WORD = re.compile(r"\w+")
 _FEW_ROWS = 50_000
 """So many events are looked up by their places in the files; for more, all files are gone through."""
 _MOST_RESOURCES = 200
@@ -54,7 +53,7 @@ SELECT kind AS own_kind, min(rowid) AS event, arg_min("row", rowid) AS "row" FRO
 _OPEN = """
 -- One row per event for which a rule is open, and whether it is one that looks into bodies.
 CREATE OR REPLACE TEMP TABLE opened AS
-SELECT staged.rowid AS event, staged."row", {needs_bodies} AS needs_bodies
+SELECT staged."row", {needs_bodies} AS needs_bodies
 FROM staged JOIN kinds USING (kind) WHERE {is_open}
 """
 _CANDIDATES = """
@@ -157,16 +156,15 @@ def _judge_kinds(engine: Engine, plan: Plan, snapshot: Snapshot) -> None:
     query = plan.kinds
     above = query.judging()
     listed = ", ".join(f"{sql} AS {name}" for name, sql in query.values.items())
-    words = {"resource", *(word for sql in (listed, *(sql for _, sql in above)) for word in _WORD.findall(sql))}
-    columns = ", ".join(f'{_BLANK.get(name, name)} AS "{name}"' for name in BY_STORED_NAME if name in words - {"kind"})
+    words = {"resource", *needed((), [listed, *(sql for _, sql in above)])} - {"kind"}
+    columns = ", ".join(f'{_BLANK.get(name, name)} AS "{name}"' for name in BY_STORED_NAME if name in words)
     found = _looked_up(engine, snapshot, "representatives", f'"row", {columns}')
     engine.run(f"CREATE OR REPLACE TEMP TABLE alike AS {found.sql}", found.parameters)
     rows = 'SELECT alike.*, own_kind, event FROM alike JOIN representatives USING ("row")'
     judged = with_floors((("events", rows), *above), f"SELECT own_kind AS kind, event, {listed} FROM judged")  # noqa: S608 - of the plan
     # Thousands of small questions about few rows: to ask them takes less time than to improve them.
     with engine.unoptimized():
-        engine.run(f"CREATE OR REPLACE TEMP TABLE again AS {judged}")
-    engine.run("INSERT INTO kinds BY NAME FROM again")
+        engine.run(f"INSERT INTO kinds BY NAME {judged}")
 
 
 def _judge_candidates(engine: Engine, plan: Plan, snapshot: Snapshot) -> None:
@@ -175,7 +173,7 @@ def _judge_candidates(engine: Engine, plan: Plan, snapshot: Snapshot) -> None:
     needs_bodies = _needs_bodies(plan)
     engine.run(_OPEN.format(is_open=is_open(plan), needs_bodies=needs_bodies))
     above, select = asking_what_is_open(engine, plan), _selected(plan)
-    words = {word for sql in (select, *(sql for _, sql in above)) for word in _WORD.findall(sql)}
+    words = needed((), [select, *(sql for _, sql in above)])
     columns = [name for name in BY_STORED_NAME if name in words]
     picked = [
         snapshot.query(
@@ -218,13 +216,13 @@ def _needs_bodies(plan: Plan) -> str:
     masks = dict.fromkeys(query.answered, 0)
     for group in query.groups:
         for answer in group.answers:
-            if _looks_into_bodies(answer.sql) or not shared.isdisjoint(_WORD.findall(answer.sql)):
+            if not (_BODIES | shared).isdisjoint(needed((), [answer.sql])):
                 masks[answer.column] |= answer.mask
     return is_open_for(plan, masks)
 
 
 def _looks_into_bodies(sql: str) -> bool:
-    return not _BODIES.isdisjoint(_WORD.findall(sql))
+    return not _BODIES.isdisjoint(needed((), [sql]))
 
 
 def _about(engine: Engine, where: str) -> str:
@@ -238,11 +236,20 @@ def _about(engine: Engine, where: str) -> str:
         "SELECT DISTINCT resource FROM kinds JOIN representatives USING (event)"  # noqa: S608 - of the plan
         f' JOIN alike ON alike."row" = representatives."row" WHERE {where} LIMIT {_MOST_RESOURCES + 1}'
     )
-    names = [name for (name,) in found if name is not None]
-    if len(found) > _MOST_RESOURCES:
-        return "TRUE"
-    tests = [f"resource IN ({', '.join(map(quoted, names))})"] if names else []
-    return f"({' OR '.join([*tests, *(['resource IS NULL'] if len(names) < len(found) else [])]) or 'FALSE'})"
+    return "TRUE" if len(found) > _MOST_RESOURCES else about({resource for (resource,) in found}, quoted)
+
+
+def about(resources: Collection[str | None], literal: Callable[[str], str]) -> str:
+    """Condition on an event: that it is about one of these; as a list of names, by which row groups are passed over.
+
+    Args:
+        resources: names; None for events about none.
+        literal: how the engine that is asked writes a text.
+    """
+    names = sorted(each for each in resources if each is not None)
+    tests = [f"resource IN ({', '.join(map(literal, names))})"] if names else []
+    tests += ["resource IS NULL"] if None in resources else []
+    return f"({' OR '.join(tests) or 'FALSE'})"
 
 
 def _values(

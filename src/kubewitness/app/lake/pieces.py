@@ -183,9 +183,8 @@ class _Lines:
         return not left and self._digest.hexdigest() == position.sha256
 
     def _pieces(self, reader: io.BufferedReader, key: str, before: Position | None) -> Iterator[Piece]:
-        buffer = bytearray(
-            min(_CHUNK_BYTES, self._cutter.piece_bytes)
-        )  # of all chunks: what is new memory each time is dear
+        # One for all chunks: new memory for each is dear.
+        buffer = bytearray(min(_CHUNK_BYTES, self._cutter.piece_bytes))
         chunk = memoryview(buffer)
         rest = bytearray()
         at_end = False

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from kubewitness.app.caching import digest_of, name_of, program_state, recall
 from kubewitness.app.caching import keep as keep_for_later
-from kubewitness.app.caching import program_state, recall
 from kubewitness.app.policies.evaluation import load
 from kubewitness.app.policies.simulate import simulate
 from kubewitness.detect.pack import load_pack
@@ -112,26 +108,20 @@ class _Answers:
         self._recording = recording
         made_by = program_state("facts", "model", "policy", "query")
         lost = sorted(recording.dropped_verbs), sorted(recording.absent_columns)
-        self._name = f"coverage-{_hash((made_by, recording.policy, lost))}.json"
-        self._kept: dict[str, Coverage] = {}
-        if (kept := recall(self._name)) is not None:
-            with suppress(msgspec.MsgspecError):
-                self._kept = msgspec.json.decode(kept, type=dict[str, Coverage])
-        self._found = dict(self._kept)
+        self._name = name_of("coverage", made_by, recording.policy, lost)
+        self._found = recall(self._name, dict[str, Coverage]) or {}
+        self._is_new = False
 
     def of(self, predicate: Predicate) -> Coverage:
-        name = _hash(predicate)
+        name = digest_of(predicate)
         if name not in self._found:
             self._found[name] = coverage(predicate, self._recording)
+            self._is_new = True
         return self._found[name]
 
     def keep(self) -> None:
-        if len(self._found) > len(self._kept):
-            keep_for_later(self._name, msgspec.json.encode(self._found), most=_KEPT_RECORDINGS)
-
-
-def _hash(value: object) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]
+        if self._is_new:
+            keep_for_later(self._name, self._found, most=_KEPT_RECORDINGS)
 
 
 def _cover(recording: Recording, rules: Sequence[Rule]) -> list[RuleCoverage]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from kubewitness.app.caching import keep, program_state, recall
+from kubewitness.app.caching import keep, name_of, program_state, recall
 from kubewitness.app.reading import Target, read_sources
 from kubewitness.app.readings import Reading, demand_events
 from kubewitness.decode.engine_shapes import Depth
@@ -25,6 +20,7 @@ from kubewitness.policy.evaluate import decision_of
 from kubewitness.policy.model import GroupResources, Policy, PolicyRule
 from kubewitness.policy.recordings import recordings
 from kubewitness.query.engine import Engine, with_floors
+from kubewitness.query.pruning import needed
 from kubewitness.query.reading import OUTCOME
 from kubewitness.store.table import BY_STORED_NAME
 
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from kubewitness.store.files import DataFile
 
 _FITS = 0.999
-_WORD = re.compile(r"\w+")
 _LOOKED_AT = 50_000
 """So many events of a store are enough to tell how they were recorded."""
 _KEPT = 50
@@ -123,25 +118,16 @@ def recognise(paths: Sequence[str]) -> Recognised:
 
 
 def recognise_stored(snapshot: Snapshot) -> Recognised:
-    """Find out how the events of a store were recorded; of very many, some are looked at.
-
-    What was seen is kept: data files never change.
-    """
+    """Find out how the events of a store were recorded; of very many, some are looked at. What was seen is kept."""
     chosen = replace(snapshot, files=_spread(snapshot.files))
-    name = f"recorded-{_fingerprint(chosen)}.json"
-    if (kept := recall(name)) is not None:
-        with suppress(msgspec.MsgspecError):
-            return _recognised(msgspec.json.decode(kept, type=list[RecordedRow]), snapshot.events)
-    rows = _look_at(chosen)
-    keep(name, msgspec.json.encode(rows), most=_KEPT)
-    return _recognised(rows, snapshot.events)
-
-
-def _fingerprint(snapshot: Snapshot) -> str:
-    """What is seen in a store depends on: its data files, which never change, and how they are looked at."""
+    # Data files never change, so what is seen in them depends on how they are looked at alone.
     made_by = program_state("decode", "facts", "policy", "query")
-    looked_at = (made_by, _LOOKED_AT, snapshot.location, [each.path for each in snapshot.files])
-    return hashlib.sha256(repr(looked_at).encode()).hexdigest()[:32]
+    name = name_of("recorded", made_by, _LOOKED_AT, snapshot.location, [each.path for each in chosen.files])
+    rows = recall(name, list[RecordedRow])
+    if rows is None:
+        rows = _look_at(chosen)
+        keep(name, rows, most=_KEPT)
+    return _recognised(rows, snapshot.events)
 
 
 def _look_at(snapshot: Snapshot) -> list[RecordedRow]:
@@ -155,7 +141,7 @@ def _look_at(snapshot: Snapshot) -> list[RecordedRow]:
     FROM asked
     """  # noqa: S608 - names of columns and expressions of policies
     floors = (*asked_floors("looked_at"), ("recorded", chosen))
-    named = {word for _, sql in floors for word in _WORD.findall(sql)} & BY_STORED_NAME.keys()
+    named = needed((), [sql for _, sql in floors]) & BY_STORED_NAME.keys()
     names = ", ".join(f'"{name}"' for name in sorted(named))
     query = snapshot.query(f'SELECT {names} FROM events WHERE "row" % {part} = 0')  # noqa: S608 - same
     with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:

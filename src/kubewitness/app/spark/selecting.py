@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kubewitness.app.lake.judging import about
 from kubewitness.app.spark.counting import select_counted
 from kubewitness.app.spark.kinds import KEYED, give_open
 from kubewitness.app.spark.opening import EVENTS
@@ -83,7 +84,9 @@ def select_events(events: SparkEvents, questions: Sequence[Question], kinds: Seq
     parts = [_judged(events, "asked_kinds", questions, kinds, meant=asked - of_bodies, where="TRUE")]
     resources = {kind.resource for kind in kinds if kind.answers & of_bodies}
     if resources:
-        parts.append(_judged(events, "asked_bodies", questions, kinds, meant=of_bodies, where=_is_about(resources)))
+        parts.append(
+            _judged(events, "asked_bodies", questions, kinds, meant=of_bodies, where=about(resources, text_literal))
+        )
     begun = {number for number, each in enumerate(questions) if each.use is Use.BEGUN}
     found = [_FOUND]
     if any(questions[number].shows for number in asked):
@@ -120,13 +123,6 @@ def _judged(
         kinds=name,
         where=where,
     )
-
-
-def _is_about(resources: set[str | None]) -> str:
-    """Condition on an event by which most of a sorted file is passed over: bodies are most of it."""
-    named = sorted(each for each in resources if each is not None)
-    tests = [f"resource IN ({', '.join(map(text_literal, named))})"] if named else []
-    return " OR ".join([*tests, *(["resource IS NULL"] if None in resources else [])])
 
 
 def _latest(kinds: Iterable[Kind]) -> set[Place]:

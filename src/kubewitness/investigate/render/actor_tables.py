@@ -9,7 +9,7 @@ from rich.table import Table
 
 from kubewitness.investigate.actor import Aspect
 from kubewitness.investigate.render.pages import page
-from kubewitness.look.console import Paper
+from kubewitness.look.console import open_console
 from kubewitness.words.escape import visible
 from kubewitness.words.lists import counted
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from kubewitness.investigate.actor import ActorReport, Profile, Seen
 
-_WIDTH = 100
 _BARS = " ▁▂▃▄▅▆▇█"
 _TITLES = {
     Aspect.NETWORK: ("From where", "NETWORK", "ADDRESSES"),
@@ -41,7 +40,7 @@ def to_text(report: ActorReport, *, most: int) -> str:
         most: rows of each table; 0 is all.
     """
     out = io.StringIO()
-    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = open_console(out)
     console.print(visible(report.profile.name))
     console.print(summary(report.profile))
     for cluster in report.profile.clusters:

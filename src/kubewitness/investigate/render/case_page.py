@@ -11,7 +11,7 @@ from markupsafe import Markup
 from kubewitness.investigate.case import Kind, by_tactic, headline
 from kubewitness.investigate.render.case_chart import draw
 from kubewitness.investigate.render.pages import page
-from kubewitness.look.console import Paper
+from kubewitness.look.console import open_console
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from kubewitness.investigate.case import Case, Entry, Fields
 
-_WIDTH = 100
 _LONGEST = 2_000
 _MOST_EVENTS = 50
 _LONGEST_SOURCE = 48
@@ -90,7 +89,7 @@ def _ledgers(case: Case) -> list[tuple[str, Fields]]:
 def to_text(case: Case) -> str:
     """The case for a terminal: who, when, the story by time, notes where they belong."""
     out = io.StringIO()
-    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = open_console(out)
     console.print(visible(case.title))
     console.print(visible(f"case {case.id}, made {case.created_at:%Y-%m-%d %H:%M} UTC by {case.author}"))
     counts = {kind: sum(entry.kind is kind for entry in case.entries) for kind in Kind}

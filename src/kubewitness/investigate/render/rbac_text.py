@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from kubewitness.investigate.rbac.replay import StepState
-from kubewitness.look.console import Paper
+from kubewitness.look.console import open_console
 from kubewitness.words.escape import visible
 from kubewitness.words.plain import ledger_fields, rfc3339
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kubewitness.investigate.rbac.answers import Observed, Replayed
     from kubewitness.investigate.rbac.propose import Proposal
 
-_WIDTH = 100
 _MOST = 40
 _LONGEST_PLACE = 22
 
@@ -136,7 +135,7 @@ def _use_fields(use: Use) -> dict[str, Any]:
 def replay_table(found: Replayed, *, is_replay: bool) -> str:
     """What roles would have done, for people."""
     out = io.StringIO()
-    console = Paper(file=out, markup=False, highlight=False, emoji=False, width=_WIDTH)
+    console = open_console(out)
     observed = found.observed
     console.print(visible(f"{observed.subject.kind.value} {observed.user}"))
     asked = sum(use.count for use in observed.allowed if use.inferred is None)
