@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - read at run time: a case is read from JSON by its types
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from kubewitness.decode.times import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
 Fields = dict[str, Any]
 
