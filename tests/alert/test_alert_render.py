@@ -230,7 +230,7 @@ def test_a_page_of_many_alerts_stays_small(report: Report) -> None:
 
 def test_the_chart_stacks_events_and_holds_no_text_of_the_log(report: Report, hostile: str) -> None:
     rows = bins(report.alerts)
-    assert sum(int(row["high"]) - int(row["low"]) for row in rows) == sum(len(alert.events) for alert in report.alerts)
+    assert sum(int(row["high"]) - int(row["low"]) for row in rows) == sum(alert.size for alert in report.alerts)
     drawing = draw(report.alerts)
     assert drawing is not None
     assert "var(--critical)" in drawing

@@ -12,13 +12,20 @@ from kubewitness.words.objects import distinct_objects
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kubewitness.model.alert import AlertEvent
+    from kubewitness.model.alert import AlertEvent, Unlisted
     from kubewitness.model.rule import RuleInfo
 
 _NEVER = datetime.max  # noqa: DTZ901 - times in the model are naive UTC
 
 
-def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_before: Sequence[str] = ()) -> Alert:
+def build_alert(
+    rule: RuleInfo,
+    events: Sequence[AlertEvent],
+    *,
+    count: int,
+    known_before: Sequence[str] = (),
+    unlisted: Unlisted | None = None,
+) -> Alert:
     """Make one alert of one group of events.
 
     Args:
@@ -30,6 +37,7 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, kno
             truncated, and whatever the rule's phrase names.
         count: number of requests of the group, which may be more than `events` hold.
         known_before: of what is new, what was known before, redacted; the most frequent first.
+        unlisted: events of the group that `events` does not hold, if any.
 
     Returns:
         The alert. Its actor and cluster are None when the log does not say or when the events disagree: the
@@ -50,14 +58,15 @@ def build_alert(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, kno
         user_agents=tuple(dict.fromkeys(str(each["user_agent"]) for each in details if each.get("user_agent"))),
         objects=tuple(dict.fromkeys(each.path for each in distinct_objects(details))),
         first_at=min(times, default=None),
-        last_at=max(times, default=None),
+        last_at=(unlisted and unlisted.last_at) or max(times, default=None),
         count=count,
         events=ordered,
-        explanation=explain(rule, ordered, count=count, known_before=known_before),
+        explanation=explain(rule, ordered, count=count, known_before=known_before, is_whole=unlisted is None),
         known_before=tuple(known_before),
         attributed_to=tuple(dict.fromkeys(event.maker.actor for event in ordered if event.maker)),
         confidence=rule.confidence,
         next_steps=rule.next_steps,
+        unlisted=unlisted,
     )
 
 

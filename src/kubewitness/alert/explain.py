@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 Details = Sequence[Mapping[str, Any]]
 
 
-def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_before: Sequence[str] = ()) -> str:
+def explain(
+    rule: RuleInfo,
+    events: Sequence[AlertEvent],
+    *,
+    count: int,
+    known_before: Sequence[str] = (),
+    is_whole: bool = True,
+) -> str:
     """Explain an alert in one sentence, without a full stop.
 
     Args:
@@ -41,6 +48,7 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_b
         events: its events with redacted details; never changed.
         count: number of requests, which may be more than `events` hold.
         known_before: of what is new, what was known before.
+        is_whole: whether these are all of its events; if not, there are others that are like one of them.
 
     Returns:
         The sentence. Text from the log stands in it as it is; who shows it must escape it for the place.
@@ -72,7 +80,7 @@ def explain(rule: RuleInfo, events: Sequence[AlertEvent], *, count: int, known_b
     sentence += f", {failure}" if failure else ""
     before = [f"known before: {listed(known_before)}"] if known_before else []
     made = [clause] if (clause := _made_for(events)) else []
-    clauses = _clauses(details, results, names, is_failed=failure is not None)
+    clauses = _clauses(details, results, names, is_failed=failure is not None, is_whole=is_whole)
     return "; ".join((sentence, *several, *made, *before, *clauses))
 
 
@@ -136,11 +144,14 @@ def _users(details: Details) -> list[str]:
     return list(dict.fromkeys(user for user in found if user))
 
 
-def _clauses(details: Details, results: Sequence[Result], names: set[str], *, is_failed: bool) -> list[str]:
+def _clauses(
+    details: Details, results: Sequence[Result], names: set[str], *, is_failed: bool, is_whole: bool
+) -> list[str]:
     clauses: list[str] = []
     failed = sum(result.is_failure for result in results)
     if 0 < failed < len(results):
-        clauses.append(f"{failed:,} of {len(results):,} requests did not succeed")
+        some = f"{failed:,} of {len(results):,}" if is_whole else "some"
+        clauses.append(f"{some} requests did not succeed")
     if (
         not is_failed
         and all(result.code is None for result in results)
@@ -156,7 +167,8 @@ def _clauses(details: Details, results: Sequence[Result], names: set[str], *, is
     if cut and len(details) == 1:
         clauses.append("the record was cut, so parts of it are missing")
     elif cut:
-        clauses.append(f"{cut:,} of {len(details):,} records were cut, so parts of them are missing")
+        some = f"{cut:,} of {len(details):,}" if is_whole else "some"
+        clauses.append(f"{some} records were cut, so parts of them are missing")
     return clauses
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.ledger import Ledger, Origin, Rejection
 from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from kubewitness.app.parts import Span
     from kubewitness.sources import Source
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -38,6 +41,11 @@ class Reading:
     unreadable: list[Rejection] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+
+    @property
+    def origin_columns(self) -> tuple[str, ...]:
+        """Columns of an event that `origin` wants to know."""
+        return ()
 
     def demand_sources(self) -> None:
         """Do nothing when there was something to read.
@@ -67,12 +75,16 @@ class Reading:
         """The part that a row is from."""
         return self.spans[bisect_right(self.spans, row, key=lambda item: item.first_row) - 1]
 
-    def origins(self, rows: Iterable[tuple[int, int | None, int | None]]) -> dict[int, Origin]:
-        """Where the records of rows stand, by row: each with what `origin` takes."""
-        return {row: self.origin(row, source_id, line) for row, source_id, line in rows}
+    def origin(self, row: int, source_id: int | None, line: int | None, event: Mapping[str, Any] = NOTHING) -> Origin:
+        """Where the record of a row stands.
 
-    def origin(self, row: int, source_id: int | None, line: int | None) -> Origin:
-        """Where the record of a row stands; `source_id` and `line` are its columns, null where the part knows them."""
+        Args:
+            row: its row in the table.
+            source_id: its column of that name; null where the part knows it.
+            line: its column `record_line`; null where the part knows it.
+            event: its `origin_columns`, without nulls.
+        """
+        del event
         span = self.span(row)
         if source_id is None:
             source_id = span.part.source_id

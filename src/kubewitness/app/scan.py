@@ -6,51 +6,34 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kubewitness.alert.build import build_alert, order_alerts
-from kubewitness.alert.explain import placeholders
+from kubewitness.alert.build import order_alerts
 from kubewitness.alert.redact import Redactor
-from kubewitness.app.baselines import known_before, load_baseline
+from kubewitness.app.accounts import Accounts
+from kubewitness.app.baselines import load_baseline
 from kubewitness.app.exceptions import AUTO, exception_uses, find_clusters, platforms_of, take_out
 from kubewitness.app.judging import judge
-from kubewitness.app.makers import find_makers
 from kubewitness.app.plans import plan_rules
-from kubewitness.detect.hits import find_hits, grouped_sql
+from kubewitness.detect.hits import find_hits
 from kubewitness.facts import macros
-from kubewitness.model.alert import Alert, AlertEvent, Match, Report, Severity
-from kubewitness.model.event import BY_NAME
+from kubewitness.model.alert import Report, Severity
 from kubewitness.query.engine import Engine
 from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from kubewitness.app.evidence import Evidence
     from kubewitness.app.exceptions import Cluster
     from kubewitness.app.judging import Judged, Totals
     from kubewitness.app.lake.opening import Snapshot
     from kubewitness.app.readings import Reading
     from kubewitness.detect.plan import Plan
-    from kubewitness.model.alert import Maker
-    from kubewitness.model.ledger import Ledger, Origin
+    from kubewitness.model.ledger import Ledger
 
-_DETAILED_EVENTS = 50
-_READ_AT_ONCE = 10_000
-_IDENTITY = ("audit_id", "stage", "cluster", "actor", "source_ip")
-_DETAILS = (
-    "audit_id", "stage",
-    "cluster", "actor", "actor_kind", "username", "impersonated_username", "impersonated_groups", "groups", "source_ip",
-    "source_ips", "user_agent", "verb", "request_uri", "request_path", "level", "api_group", "resource", "subresource",
-    "namespace", "name", "object_name", "code", "status_reason", "status_message", "action", "exec_command",
-    "exec_container", "dry_run", "allowed", "succeeded", "carried_out", "authorized_by", "authorized_role", "truncated",
-    "privileged", "host_pid", "host_ipc", "host_network", "host_paths", "capabilities", "images", "service_account",
-    "pod_commands", "owner_kind", "owner_name", "role_verbs", "role_resources", "role_ref_kind", "role_ref", "subjects",
-    "source_network",
-)  # fmt: skip
+LISTED_EVENTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +47,11 @@ class ScanOptions:
         cluster: name for events whose log does not say.
         matches: whether to list every match besides the alerts.
         alerts: whether to make alerts; without them a match tells its rule, time and origin only.
-        detailed: whether to say of every match what its event was about, not only of those of small logs.
+        detailed: whether to say of every match what its event was about.
         reveal: whether to show secrets.
         baseline: file of what is known already.
         store: a store to read instead of paths; `cluster` is then the only one wanted.
+        listed: how many of its events an alert lists from the first one on, besides one of each kind.
         platform: name of the platform of all clusters; `auto` finds out, `none` is none that is known.
     """
 
@@ -82,6 +66,7 @@ class ScanOptions:
     platform: str = AUTO
     baseline: Path | None = None
     store: str | None = None
+    listed: int = LISTED_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +161,15 @@ class _Scan:
 
     def run(self, paths: Sequence[str], began: float) -> Report:
         """Scan, from which on it took as long as is said in the report."""
+        options = self._options
         judged, clusters = self.answer(paths)
-        reading, evidence = judged.reading, judged.evidence
         find_hits(self.engine.run, self._plan)
         below = self._below()
         self._filter_hits(below)
-        alerts, matches = self._collect(reading, evidence)
-        ledger, first_at, last_at = self._ledger(reading, judged.totals)
+        accounts = Accounts(self.engine, self._plan, judged, self._redactor)
+        alerts = accounts.alerts(options.listed) if options.alerts else []
+        matches = accounts.matches(described=options.detailed, bare=not options.alerts) if options.matches else []
+        ledger, first_at, last_at = self._ledger(judged.reading, judged.totals)
         return Report(
             ledger=ledger,
             alerts=order_alerts(alerts),
@@ -241,69 +228,6 @@ class _Scan:
                 )
         if below:
             self.engine.run("DELETE FROM hits WHERE rule IN (SELECT unnest($below))", {"below": below})
-
-    def _collect(self, reading: Reading, evidence: Evidence) -> tuple[list[Alert], list[Match]]:
-        hits = self.engine.rows(grouped_sql(self._plan))
-        origins = reading.origins({(row["event"], row["source_id"], row["record_line"]) for row in hits})
-        if not self._options.alerts:
-            return [], [self._bare_match(row, origins[row["event"]]) for row in hits]
-        groups = [
-            list(group) for _, group in groupby(hits, key=lambda row: (row["rule"], row["cause"], row["stretch"]))
-        ]
-        shown = {row["event"] for group in groups for row in group[:_DETAILED_EVENTS]}
-        rows = {row["event"] for row in hits}
-        details = self._details({row["rule"] for row in hits})
-        if len(rows) > _READ_AT_ONCE and not (self._options.matches and self._options.detailed):
-            known = evidence.events(shown, details) | evidence.events(rows - shown, _IDENTITY)
-        else:
-            known = evidence.events(rows, details)
-        makers = find_makers(self.engine, self._plan, evidence, self._redactor)
-        familiar = known_before(self.engine, self._plan, evidence)
-        # Several rules may match one event.
-        by_row = {row["event"]: row for row in hits}
-        made = {event: self._event(row, known.get(event, {}), origins[event], makers) for event, row in by_row.items()}
-        alerts: list[Alert] = []
-        matches: list[Match] = []
-        for group in groups:
-            rule = self._plan.rules[group[0]["rule"]].info
-            events = [made[row["event"]] for row in group]
-            before = familiar.get((group[0]["rule"], group[0]["cause"]), [])
-            count = len({row["request_key"] for row in group})
-            alerts.append(build_alert(rule, events, count=count, known_before=list(map(self._redactor.text, before))))
-            if self._options.matches:
-                matches += [
-                    Match(
-                        rule.id, rule.catalogue, rule.severity, event.audit_id, event.stage, event.source, event.line,
-                        event.at, known.get(row["event"], {}).get("actor"), event.details,
-                    )
-                    for event, row in zip(events, group, strict=True)
-                ]  # fmt: skip
-        return alerts, matches
-
-    def _bare_match(self, row: dict[str, Any], origin: Origin) -> Match:
-        rule = self._plan.rules[row["rule"]].info
-        return Match(
-            rule.id, rule.catalogue, rule.severity, None, None, origin.source, origin.line, row["happened_at"], None
-        )
-
-    def _details(self, rules: Iterable[int]) -> tuple[str, ...]:
-        """Columns that the alerts of these rules speak of."""
-        named = {name for rule in rules for name in placeholders(self._plan.rules[rule].info.explain or "")}
-        return (*_DETAILS, *sorted(named & BY_NAME.keys() - {*_DETAILS}))
-
-    def _event(
-        self, row: dict[str, Any], event: dict[str, Any], origin: Origin, makers: Mapping[int, Maker]
-    ) -> AlertEvent:
-        details = {name: value for name, value in event.items() if name not in {"audit_id", "stage"}}
-        return AlertEvent(
-            event.get("audit_id"),
-            event.get("stage"),
-            origin.source,
-            origin.line,
-            row["happened_at"],
-            self._redactor.details(details),
-            makers.get(row["event"]),
-        )
 
     def _ledger(self, reading: Reading, totals: Totals | None) -> tuple[Ledger, datetime | None, datetime | None]:
         if totals is not None:

@@ -1,8 +1,7 @@
 """From the staged rows to hits: which rule matched which event, and for what cause.
 
 `staged` holds one row per record, `kinds` one per kind of events and `candidates` one for each that was read again (see
-plan.py); `hits` takes one row per rule and event. Rows with the same rule and the same cause belong to one alert as
-long as they follow each other closely.
+plan.py); `hits` takes one row per rule and event. How they make alerts is told in grouping.py.
 """
 
 from __future__ import annotations
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from kubewitness.detect.correlate.correlating import Run
     from kubewitness.detect.plan import Plan
 
-ALERT_GAP_S = 3600
-"""Matches of one cause that lie further apart than this, in seconds, or than the rule's window, are two alerts."""
-
 CREATE_HITS = """
 -- One row per rule and event. cause: what the events of one alert have in common.
 CREATE OR REPLACE TEMP TABLE hits (rule INTEGER, event BIGINT, cause UBIGINT)
@@ -39,33 +35,6 @@ CREATE_REMEMBERED = """
 -- What rules with a memory found: like hits, also of rules that make no alerts.
 CREATE OR REPLACE TEMP TABLE remembered (rule INTEGER, event BIGINT, cause UBIGINT)
 """
-
-
-def grouped_sql(plan: Plan) -> str:
-    """Query for the hits in the order of alerts; rule, cause, stretch say which alert a hit belongs to."""
-    longer = [
-        f"WHEN {number} THEN INTERVAL {rule.correlation.window_s} SECOND"
-        for number, rule in enumerate(plan.rules)
-        if rule.correlation and rule.correlation.window_s > ALERT_GAP_S
-    ]
-    usual = f"INTERVAL {ALERT_GAP_S} SECOND"
-    gap = f"CASE rule {' '.join(longer)} ELSE {usual} END" if longer else usual
-    return f"""
--- One row per hit.
-WITH events AS (
-    SELECT hits.rule, hits.cause, hits.event, source_id, record_line, happened_at, request_key
-    FROM hits JOIN staged ON staged.rowid = hits.event
-),
-marked AS (
-    SELECT *, coalesce(
-        happened_at - lag(happened_at) OVER (PARTITION BY rule, cause ORDER BY happened_at, event) > {gap}, FALSE
-    ) AS begins
-    FROM events
-)
-SELECT *, sum(begins::INTEGER) OVER (PARTITION BY rule, cause ORDER BY happened_at, event) AS stretch
-FROM marked
-ORDER BY rule, cause, stretch, happened_at, event
-"""  # noqa: S608 - numbers only
 
 
 def find_hits(run: Run, plan: Plan) -> None:

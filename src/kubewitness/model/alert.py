@@ -106,6 +106,21 @@ class AlertEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlisted:
+    """Events of an alert that it does not list.
+
+    Attributes:
+        events: how many.
+        last_at: time of the last event of the alert (UTC, naive), listed or not.
+        times: how many of all events of the alert, listed or not, happened from a time (UTC, naive) to the next one.
+    """
+
+    events: int = 0
+    last_at: datetime | None = None
+    times: tuple[tuple[datetime, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Matches of one cause, grouped: one rule, one actor, one cluster, one stretch of time.
 
@@ -123,12 +138,14 @@ class Alert:
         first_at: time of the first event (UTC, naive).
         last_at: time of the last event.
         count: number of requests (stages of one request count once).
-        events: the events, in order of time.
+        events: the first of its events, in order of time, and of the others the first of each kind: who, from where,
+            did what with what result.
         explanation: one sentence in plain words.
         next_steps: what to check next.
         known_before: of a rule about what is new, values that were known before, the most frequent first.
         attributed_to: who is behind it, where controllers acted for workloads of others.
         confidence: how sure it is that something is amiss.
+        unlisted: its other events, where there are any.
     """
 
     rule_id: str
@@ -150,6 +167,12 @@ class Alert:
     known_before: tuple[str, ...] = ()
     attributed_to: tuple[str, ...] = ()
     confidence: Confidence = Confidence.MEDIUM
+    unlisted: Unlisted | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of its events, listed or not."""
+        return len(self.events) + (self.unlisted.events if self.unlisted else 0)
 
     @property
     def object(self) -> str | None:

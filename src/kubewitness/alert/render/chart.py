@@ -11,7 +11,7 @@ from kubewitness.model.alert import Severity
 from kubewitness.words.plain import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kubewitness.model.alert import Alert
 
@@ -38,11 +38,13 @@ def bins(alerts: Sequence[Alert]) -> list[dict[str, str | int]]:
         One row per piece of a bar: `start` and `end` in time, `low` and `high` in events, `severity`. The
         worst severity stands at the foot.
     """
-    times = [(event.at, alert.severity) for alert in alerts for event in alert.events if event.at is not None]
+    times = [(at, count, alert.severity) for alert in alerts for at, count in _times(alert)]
     if not times:
         return []
-    step = bin_width(min(at for at, _ in times), max(at for at, _ in times))
-    counted = Counter(((at - _START) // step, severity) for at, severity in times)
+    step = bin_width(min(at for at, _, _ in times), max(at for at, _, _ in times))
+    counted: Counter[tuple[int, Severity]] = Counter()
+    for at, count, severity in times:
+        counted[(at - _START) // step, severity] += count
     tops: Counter[int] = Counter()
     rows: list[dict[str, str | int]] = []
     for (index, severity), events in sorted(counted.items(), key=lambda item: (item[0][0], -item[0][1].rank)):
@@ -59,6 +61,14 @@ def bins(alerts: Sequence[Alert]) -> list[dict[str, str | int]]:
     return rows
 
 
+def _times(alert: Alert) -> Iterator[tuple[datetime, int]]:
+    """When how many events of an alert happened."""
+    if alert.unlisted:
+        yield from alert.unlisted.times
+    else:
+        yield from ((event.at, 1) for event in alert.events if event.at is not None)
+
+
 def draw(alerts: Sequence[Alert]) -> str | None:
     """Draw the chart as SVG; None when no event of an alert has a time.
 
@@ -71,7 +81,7 @@ def draw(alerts: Sequence[Alert]) -> str | None:
     import altair as alt  # noqa: PLC0415 - slow to import, and only this format needs it
 
     severities = [severity.value for severity in reversed(Severity)]
-    times = [event.at for alert in alerts for event in alert.events if event.at is not None]
+    times = [at for alert in alerts for at, _ in _times(alert)]
     chart = (
         alt.Chart(alt.InlineData(values=rows), width=880, height=130, background="transparent")
         .mark_rect(stroke="var(--raised)", strokeWidth=0.5)

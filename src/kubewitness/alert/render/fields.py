@@ -43,6 +43,7 @@ def alert_fields(alert: Alert) -> Fields:
         "last_at": rfc3339(alert.last_at),
         "count": alert.count,
         "events": [event_fields(event) for event in alert.events],
+        "events_left_out": alert.size - len(alert.events),
         "attributed_to": list(alert.attributed_to),
         "explanation": alert.explanation,
         "next_steps": alert.next_steps,

@@ -100,7 +100,7 @@ def _result(alert: Alert, rule_index: int) -> Fields:
             "objects": list(alert.objects),
             "first_at": rfc3339(alert.first_at),
             "last_at": rfc3339(alert.last_at),
-            "events": len(alert.events),
+            "events": alert.size,
             "audit_ids": [*dict.fromkeys(event.audit_id for event in places if event.audit_id)],
         },
     }

@@ -166,7 +166,12 @@ def _alerts(logs: Logs, question: Question, plan: Plan | None, remarks: list[str
     if plan is None:
         return list(builtin_alerts(logs, question.min_severity, reveal=question.reveal))
     options = ScanOptions(
-        since=logs.since, until=logs.until, cluster=logs.cluster, reveal=question.reveal, store=logs.store
+        since=logs.since,
+        until=logs.until,
+        cluster=logs.cluster,
+        reveal=question.reveal,
+        store=logs.store,
+        listed=MOST_REQUESTS,
     )
     return [alert for alert in scan(logs.paths, plan, options).alerts if alert.rule_id == question.rule]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubewitness.app.candidates import answers_of_candidates, asking_what_is_open, is_open, is_open_for
 from kubewitness.app.evidence import Evidence
 from kubewitness.app.judging import Judged, Totals
-from kubewitness.app.readings import Reading
+from kubewitness.app.readings import NOTHING, Reading
 from kubewitness.detect.correlate.matches import CREATE_UNREAD
 from kubewitness.detect.duplicates import REQUEST_HASH
 from kubewitness.detect.plan import BLANK
@@ -82,17 +82,17 @@ _BLANK = BLANK | {
 
 
 class StoredReading(Reading):
-    """Where events of a store are from, looked up by their rows in `staged`."""
+    """Where events of a store are from: each says so itself."""
 
-    def __init__(self, engine: Engine, snapshot: Snapshot) -> None:
-        super().__init__()
-        self._engine = engine
-        self._snapshot = snapshot
+    @property
+    def origin_columns(self) -> tuple[str, ...]:
+        """Columns of an event that `origin` wants to know."""
+        return ("source", "line")
 
-    def origins(self, rows: Iterable[tuple[int, int | None, int | None]]) -> dict[int, Origin]:
-        """Where the records of rows stand."""
-        found = _values(self._engine, self._snapshot, (row for row, _, _ in rows), {"source": "source", "line": "line"})
-        return {row: Origin(event["source"], event.get("line")) for row, event in found.items()}
+    def origin(self, row: int, source_id: int | None, line: int | None, event: Mapping[str, Any] = NOTHING) -> Origin:
+        """Where the record of an event stands."""
+        del row, source_id, line
+        return Origin(event["source"], event.get("line"))
 
 
 class StoredEvidence(Evidence):
@@ -125,7 +125,7 @@ def judge_store(engine: Engine, plan: Plan, snapshot: Snapshot, folder: Path) ->
     totals = Totals(Ledger.of(events=events, partial=partial), first_at, last_at)
     _judge_kinds(engine, plan, snapshot)
     _judge_candidates(engine, plan, snapshot)
-    reading = StoredReading(engine, snapshot)
+    reading = StoredReading()
     return Judged(reading, StoredEvidence(engine, reading, folder, snapshot), 0, totals)
 
 

@@ -123,4 +123,5 @@ def _alert_fields(entry: Entry, alert: Alert) -> Fields:
             {"audit_id": event.audit_id, "source": event.source, "line": event.line, "at": rfc3339(event.at)}
             for event in alert.events
         ],
+        "events_left_out": alert.size - len(alert.events),
     }
