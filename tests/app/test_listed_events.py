@@ -11,6 +11,7 @@ import pytest
 
 from kubewitness.alert.render import FORMATS
 from kubewitness.alert.render.chart import bins
+from kubewitness.app import accounts
 from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.plans import plan_rules
 from kubewitness.app.scan import ScanOptions, scan
@@ -110,3 +111,25 @@ def test_nothing_is_left_out_of_few_events(tmp_path: Path) -> None:
     log.write_text("".join(json.dumps(_event(n)) + "\n" for n in range(MOST)), encoding="utf-8")
     (alert,) = scan([str(log)], plan_rules([rule], builtin=False), ScanOptions(listed=MOST)).alerts
     assert (len(alert.events), alert.unlisted) == (MOST, None)
+
+
+@pytest.mark.parametrize("at_once", [10, 10_000])
+def test_what_a_phrase_names_is_told_of_all_events_however_many_there_are(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "_READ_AT_ONCE", at_once)
+    rule, log = tmp_path / "shell.yml", tmp_path / "audit.log"
+    rule.write_text(RULE.replace("configmaps", "pods").replace("read {object}", "ran {command} in {objects}"))
+    log.write_text("".join(json.dumps(_exec(n)) + "\n" for n in range(70)), encoding="utf-8")
+    (alert,) = scan([str(log)], plan_rules([rule], builtin=False)).alerts
+    assert "ran run-0, run-60, run-1 and 67 more in pod p-0" in alert.explanation
+    assert alert.explanation.endswith("and 67 more from 10.0.0.1")
+    assert len(alert.objects) == 70
+    assert "request_uri" in alert.events[0].details
+    assert "request_uri" not in alert.events[-1].details
+
+
+def _exec(number: int) -> dict[str, Any]:
+    about = {"resource": "pods", "namespace": "shop", "name": f"p-{number}", "subresource": "exec"}
+    path = f"/api/v1/namespaces/shop/pods/p-{number}/exec"
+    return _event(number % 60, auditID=f"e-{number}", requestURI=f"{path}?command=run-{number}", objectRef=about)

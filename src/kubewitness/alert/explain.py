@@ -115,6 +115,12 @@ def placeholders(template: str) -> set[str]:
         return set()
 
 
+def columns_named(template: str) -> set[str]:
+    """Columns of the events table that a template speaks of; that of the general phrases when it is empty."""
+    names = placeholders(template) if template else {"exec_command"}
+    return names & BY_NAME.keys() | {column for name in names for column in _COLUMNS.get(name, ())}
+
+
 def unknown_placeholders(template: str) -> set[str]:
     """Placeholders that no event can fill: neither a column of the events table nor a special one."""
     return {name for name in placeholders(template) if name not in BY_NAME and name not in _SPECIAL}
@@ -218,6 +224,11 @@ _SPECIAL: Mapping[str, Callable[[Details], str | None] | None] = {
     "role": _role,
     "command": _command,
 }
+_COLUMNS: Mapping[str, Sequence[str]] = {
+    "role": ("role_ref_kind", "role_ref"),
+    "command": ("exec_command", "pod_commands"),
+}
+"""Columns that these speak of, besides those that alerts always do."""
 _NOUNS = {
     "object": "an object that the log does not name",
     "objects": "objects that the log does not name",

@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.alert.build import build_alert
-from kubewitness.alert.explain import placeholders
+from kubewitness.alert.explain import columns_named
 from kubewitness.app.baselines import known_before
 from kubewitness.app.makers import find_makers
 from kubewitness.detect.grouping import GROUPS, LISTED, TIMES, create_grouped
 from kubewitness.model.alert import AlertEvent, Match, Unlisted
-from kubewitness.model.event import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,10 +29,12 @@ _SHOWN = 50
 _READ_AT_ONCE = 10_000
 _IDENTITY = ("audit_id", "stage", "actor")
 _OUTLINE = (
-    *("audit_id", "stage", "cluster", "actor", "username", "impersonated_username", "source_ip", "source_ips"),
-    *("user_agent", "verb", "request_path", "resource", "namespace", "name", "object_name"),
-    *("code", "status_reason", "allowed"),
+    *("audit_id", "stage", "cluster", "actor", "username", "impersonated_username", "impersonated_groups"),
+    *("source_ip", "source_ips", "user_agent", "verb", "action", "request_path", "resource", "subresource"),
+    *("namespace", "name", "object_name", "code", "status_reason", "allowed", "carried_out", "authorized_by"),
+    *("dry_run", "truncated"),
 )
+"""What is told of every event that is listed, besides what the phrases of rules name."""
 _DETAILS = (
     "audit_id", "stage",
     "cluster", "actor", "actor_kind", "username", "impersonated_username", "impersonated_groups", "groups", "source_ip",
@@ -103,8 +104,8 @@ class Accounts:
             "SELECT rule, event, happened_at, source_id, record_line FROM hits JOIN staged ON staged.rowid = event"
         )
         rules = [rule.info for rule in self._plan.rules]
-        columns = () if bare else self._details({row["rule"] for row in hits}) if described else _IDENTITY
-        known = self._known(hits, columns)
+        columns = () if bare else (*_DETAILS, *self._phrased({row["rule"] for row in hits})) if described else _IDENTITY
+        known = self._known((row["event"] for row in hits), columns)
         origins = self._origins(hits, known)
         matches: list[Match] = []
         for row in hits:
@@ -135,24 +136,27 @@ class Accounts:
 
     def _events(self, listed: Sequence[Mapping[str, Any]], rules: Iterable[int]) -> dict[int, AlertEvent]:
         """Events by their rows; several rules may match one."""
-        details = self._details(rules)
+        phrased = self._phrased(rules)
+        details, outline = {*_DETAILS, *phrased}, {*_OUTLINE, *phrased}
         by_row = {row["event"]: row for row in listed}
+        shown = {row["event"] for row in listed if row["is_shown"]}
         if len(by_row) <= _READ_AT_ONCE:
-            known = self._known(listed, details)
+            known = self._known(by_row, details)
         else:
-            shown = [row for row in listed if row["is_shown"]]
-            known = self._known(shown, details)
-            known |= self._known((row for event, row in by_row.items() if event not in known), _OUTLINE)
+            known = self._known(shown, details) | self._known(by_row.keys() - shown, outline)
         origins = self._origins(by_row.values(), known)
         makers = find_makers(self._engine, self._plan, self._evidence, self._redactor)
-        return {
-            event: self._event(row["happened_at"], known.get(event, {}), origins[event], makers.get(event))
-            for event, row in by_row.items()
-        }
+        found: dict[int, AlertEvent] = {}
+        for event, row in by_row.items():
+            told = known.get(event, {})
+            if event not in shown:
+                told = {name: value for name, value in told.items() if name in outline}
+            found[event] = self._event(row["happened_at"], told, origins[event], makers.get(event))
+        return found
 
-    def _known(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
-        wanted = (*columns, *self._reading.origin_columns)
-        return self._evidence.events((row["event"] for row in rows), wanted) if wanted else {}
+    def _known(self, events: Iterable[int], columns: Iterable[str]) -> dict[int, dict[str, Any]]:
+        wanted = sorted({*columns, *self._reading.origin_columns})
+        return self._evidence.events(events, wanted) if wanted else {}
 
     def _origins(
         self, rows: Iterable[Mapping[str, Any]], known: Mapping[int, Mapping[str, Any]]
@@ -164,10 +168,9 @@ class Accounts:
             for row in rows
         }
 
-    def _details(self, rules: Iterable[int]) -> tuple[str, ...]:
-        """Columns that the alerts of these rules speak of."""
-        named = {name for rule in rules for name in placeholders(self._plan.rules[rule].info.explain or "")}
-        return (*_DETAILS, *sorted(named & BY_NAME.keys() - {*_DETAILS}))
+    def _phrased(self, rules: Iterable[int]) -> set[str]:
+        """Columns that the phrases of these rules speak of."""
+        return {name for rule in rules for name in columns_named(self._plan.rules[rule].info.explain or "")}
 
     def _event(self, at: datetime | None, event: Mapping[str, Any], origin: Origin, maker: Maker | None) -> AlertEvent:
         return AlertEvent(
