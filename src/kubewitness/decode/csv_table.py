@@ -1,10 +1,15 @@
-"""Decode the CSV exports of Log Analytics and Sentinel: one row a record, dynamic columns as JSON text."""
+"""Decode CSV: exports of Log Analytics and Sentinel, and of indexes.
+
+One row is a record. Log Analytics writes dynamic columns as JSON text; CloudWatch, Splunk, Kibana and Grafana have the
+event as text in one column.
+"""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -13,19 +18,31 @@ from kubewitness.decode.columns import column_name
 from kubewitness.decode.outcome import Outcome, Rejected
 from kubewitness.decode.reading import decode_text
 from kubewitness.decode.record import Envelope
+from kubewitness.decode.times import is_day_first, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    _Row = tuple[dict[str, str], Envelope] | Rejected
+
 _MAX_CELL_BYTES = 128 * 1024 * 1024
 _BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = (",", ";", "\t")
+_SEPARATOR = re.compile(r"\ufeff?sep=[,;\t]\r?\n?\Z")
+_QUOTED_EVENT = re.compile(r'"\s*\{\s*""[^{}]*(?:""auditID""|audit\.k8s\.io/)')
+_NAMES = re.compile(r'(?:"?@?\w[\w .@:()\[\]-]*"?[,;\t]?)+')
+_TIMES = frozenset({"timegenerated", "requestreceivedtime", "stagereceivedtime"})
+_ROWS_TO_LOOK_AT = 1000
 _KNOWN = frozenset({"timegenerated", "log_s", "auditid", "requesturi", "category", "tenantid", "_resourceid", "verb"})
 
 
-def is_csv_header(line: str) -> bool:
-    """Whether a line names columns of a Log Analytics export: at least two that are known."""
-    return _delimiter(line) is not None
+def is_csv(line: str, following: str) -> bool:
+    """Whether a file that begins with two lines is CSV.
+
+    That is when the first names columns of a Log Analytics export, at least two that are known; and when it names
+    any, and in the second an audit event stands in quotes. A line that only says what separates may come before.
+    """
+    return _SEPARATOR.match(line) is not None or _delimiter(line) is not None or _is_row(line, following)
 
 
 def decode_csv(stream: BinaryIO) -> Iterator[Outcome]:
@@ -45,9 +62,36 @@ def decode_csv(stream: BinaryIO) -> Iterator[Outcome]:
     csv.field_size_limit(_MAX_CELL_BYTES)
     lines = _CountedLines(text)
     header_line = next(lines, "")
-    header = next(csv.reader([header_line], delimiter=_delimiter(header_line) or ","), [])
+    if _SEPARATOR.match(header_line):
+        header_line = next(lines, "")
+    delimiter = _delimiter(header_line) or max(_DELIMITERS, key=header_line.count)
+    header = next(csv.reader([header_line], delimiter=delimiter), [])
     names = [name.strip().partition(" [")[0] for name in header]
-    rows = csv.reader(lines, delimiter=_delimiter(header_line) or ",")
+    yield from _decode_rows(names, lines, delimiter)
+
+
+def _decode_rows(names: list[str], lines: _CountedLines, delimiter: str) -> Iterator[Outcome]:
+    """Decode the rows after the header; the first ones are held until it is known how they write days."""
+    held: list[_Row] | None = []
+    is_late = False
+    for row in _rows(names, lines, delimiter):
+        if held is None:
+            yield from _decode_row(row, day_first=is_late)
+            continue
+        held.append(row)
+        if len(held) == _ROWS_TO_LOOK_AT:
+            is_late = _is_day_first(held)
+            for each in held:
+                yield from _decode_row(each, day_first=is_late)
+            held = None
+    if held:
+        is_late = _is_day_first(held)
+        for each in held:
+            yield from _decode_row(each, day_first=is_late)
+
+
+def _rows(names: list[str], lines: _CountedLines, delimiter: str) -> Iterator[_Row]:
+    rows = csv.reader(lines, delimiter=delimiter)
     while True:
         begin = lines.number + 1
         lines.is_open = False
@@ -59,12 +103,31 @@ def decode_csv(stream: BinaryIO) -> Iterator[Outcome]:
             yield Rejected(begin, f"not CSV: {error}")
             continue
         if any(cell.strip() for cell in row):
-            yield from _decode_row(names, row, Envelope(begin, cut=lines.is_open or len(row) < len(names)))
+            cells = {name: cell for name, cell in zip(names, row, strict=False) if cell}
+            yield cells, Envelope(begin, cut=lines.is_open or len(row) < len(names))
 
 
-def _decode_row(names: list[str], row: list[str], envelope: Envelope) -> Iterator[Outcome]:
-    cells = {name: cell for name, cell in zip(names, row, strict=False) if cell}
+def _is_day_first(rows: list[_Row]) -> bool:
+    found = (row for row in rows if not isinstance(row, Rejected))
+    return is_day_first(cell for cells, _ in found for name, cell in cells.items() if name.lower() in _TIMES)
+
+
+def _decode_row(row: _Row, *, day_first: bool) -> Iterator[Outcome]:
+    if isinstance(row, Rejected):
+        yield row
+        return
+    cells, envelope = row
+    if day_first:
+        cells = {
+            name: (rfc3339(cell, day_first=True) or cell) if name.lower() in _TIMES else cell
+            for name, cell in cells.items()
+        }
     yield from decode_text(msgspec.json.encode(cells), envelope)
+
+
+def _is_row(header: str, row: str) -> bool:
+    """Whether a line holds an audit event in quotes, and the one before it could be the names of columns."""
+    return _QUOTED_EVENT.search(row) is not None and _NAMES.fullmatch(header.strip("\ufeff\r\n")) is not None
 
 
 def _delimiter(header: str) -> str | None:

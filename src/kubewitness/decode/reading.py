@@ -20,6 +20,7 @@ from kubewitness.decode.json_text import (
     tidy,
     value_of,
 )
+from kubewitness.decode.nested import find_nested
 from kubewitness.decode.outcome import Outcome, Rejected
 from kubewitness.decode.record import Envelope, Inner, ObjectFormat, Record, TextFormat, items_of
 from kubewitness.decode.salvage import Repaired, repair
@@ -35,6 +36,8 @@ _START = re.compile(
     rb'\{\s*+"(?:kind|apiVersion|level|auditID|stage|category|operationName|properties|records|resourceId|time|Cloud'
     rb'|TenantId|TimeGenerated|tables|messageType|insertId|protoPayload)"\s*+:'
 )
+_BRACKETED = re.compile(rb"(?=\[(?:(?!true|false|null)[A-Za-z]|\d{4}-))(?:\[[^\[\]{}\"]*+\][^\[\]{}\"]*+)++\{")
+"""A word in brackets before a record, as `kubectl logs --prefix` writes it: no list."""
 _EVENT_START = re.compile(rb'\{"kind":"Event","apiVersion":"audit\.k8s\.io/')
 
 
@@ -75,7 +78,7 @@ def is_record(text: bytes) -> bool:
     One key is too little to tell.
     """
     fields = parse_object(text)
-    return fields is not None and len(fields) > 1 and _is_known(Record(text, fields, Envelope(line=0)))
+    return fields is not None and len(fields) > 1 and _is_known_text(text)
 
 
 def begins_record(text: bytes) -> bool:
@@ -98,6 +101,11 @@ def _is_known(record: Record) -> bool:
     return False
 
 
+def _is_known_text(text: bytes) -> bool:
+    fields = parse_object(text)
+    return fields is not None and _is_known(Record(text, fields, Envelope(line=0)))
+
+
 def _decode_object(record: Record) -> Iterator[Outcome]:
     if record.envelope.level > _MAX_WRAPPINGS:
         yield Rejected(record.line, "wrapped too many times")
@@ -107,7 +115,7 @@ def _decode_object(record: Record) -> Iterator[Outcome]:
         if found is not None:
             yield from _follow(found)
             return
-    yield Rejected(record.line, _why_unknown(record))
+    yield from _follow(find_nested(record, _is_known_text) or (Rejected(record.line, _why_unknown(record)),))
 
 
 def _follow(found: Iterable[Outcome | Inner]) -> Iterator[Outcome]:
@@ -128,7 +136,7 @@ def _decode_pieces(text: bytes, envelope: Envelope, open_: int) -> Iterator[Outc
         at = structure.end() if structure else at
         if at >= len(text):
             return
-        if text[at] not in b"{[":
+        if text[at] not in b"{[" or _BRACKETED.match(text, at):
             end = yield from _decode_foreign(text, at, envelope)
         else:
             status, end = Scanner().feed(text, at)
@@ -188,7 +196,7 @@ def _decode_repaired(repaired: Repaired, envelope: Envelope, original: bytes) ->
 
 def _decode_array(text: bytes, envelope: Envelope, open_: int) -> Iterator[Outcome]:
     items = items_of(Record(text, {}, envelope, open_), text, depth=1)
-    if items and not any(item.text.startswith((b"{", b"[")) for item in items):
+    if items and not any(item.text.startswith((b"{", b"[", b'"{')) for item in items):
         yield Rejected(envelope.line, f"a JSON array of {_kind_of(items[0].text)}s, not of audit events")
     elif envelope.level >= _MAX_WRAPPINGS:
         yield Rejected(envelope.line, "wrapped too many times")

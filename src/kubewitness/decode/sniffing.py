@@ -7,7 +7,7 @@ from collections import Counter
 from enum import StrEnum
 
 from kubewitness.decode.audit import MARKS, is_audit_event
-from kubewitness.decode.csv_table import is_csv_header
+from kubewitness.decode.csv_table import is_csv
 from kubewitness.decode.json_text import Scanner, Status, array_items, object_fields, parse_object, tidy
 from kubewitness.decode.salvage import repair
 
@@ -39,13 +39,13 @@ def sniff(head: bytes) -> Layout:
     """
     if _is_utf16(head):
         text = head.decode("utf-16", errors="replace").lstrip("\ufeff\r\n\t ")
-        return Layout.CSV if _is_csv(text.partition("\n")[0]) else Layout.DOCUMENT
+        return Layout.CSV if _is_csv(text.splitlines()) else Layout.DOCUMENT
     lines = head.split(b"\n")
     unfinished = lines.pop() if len(head) >= HEAD_BYTES else b""
     texts = [text for text in map(tidy, lines) if text][:_LINES_TO_LOOK_AT]
     if not texts:
         return _sniff_giant(tidy(unfinished))
-    if _is_csv(texts[0].decode(errors="replace")):
+    if _is_csv([text.decode(errors="replace") for text in texts[:2]]):
         return Layout.CSV
     first = texts[0]
     starts = Scanner().feed(first)[0] if first[0] in b"{[" else Status.BROKEN
@@ -90,5 +90,6 @@ def _sniff_giant(text: bytes) -> Layout:
     return layout or Layout.LINES
 
 
-def _is_csv(first_line: str) -> bool:
-    return not first_line.startswith(("{", "[")) and is_csv_header(first_line)
+def _is_csv(lines: list[str]) -> bool:
+    first, following = [*lines, "", ""][:2]
+    return not first.startswith(("{", "[")) and is_csv(first, following)

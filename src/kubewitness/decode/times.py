@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-_PORTAL_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2}):(\d\d):(\d\d)(\.\d+)?(?: ([AP])M)?", re.IGNORECASE)
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LOCAL_TIME = re.compile(
+    r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4}),? (\d{1,2}):(\d\d):(\d\d)(?:[.,](\d+))?"
+    r"(?:[ \u00a0\u202f]?([AP])\.?[ \u00a0]?M\.?)?",
+    re.IGNORECASE,
+)
 _ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
 _NOON = 12
+_MONTHS = 12
+_YEAR_DIGITS = 4
 
 
 def utc(text: str) -> datetime:
@@ -23,24 +33,38 @@ def utc(text: str) -> datetime:
         raise ValueError(text) from error
 
 
-def rfc3339(text: str | None) -> str | None:
+def rfc3339(text: str | None, *, day_first: bool = False) -> str | None:
     """Write a time as RFC 3339; None when it is no time.
 
-    Reads ISO 8601 with any number of decimals (UTC when it names no zone) and what Azure's portal exports,
-    `11/15/2024, 9:00:02.091 PM` (month first).
+    Reads ISO 8601 with any number of decimals (UTC when it names no zone) and what Azure's portal exports for the
+    country of its user: `11/15/2024, 9:00:02.091 PM`, `15.11.2024, 21:00:02,091`, `2024/11/15 21:00:02`.
+
+    Args:
+        text: the time.
+        day_first: whether `5/11/2024` is in November. With dots and hyphens it always is, and where no month is
+            that late.
     """
     if text is None:
         return None
     text = text.strip()
     if iso := _ISO_TIME.fullmatch(text):
         return f"{iso[1]}T{iso[2]}{(iso[3] or 'Z').upper()}"
-    if portal := _PORTAL_TIME.fullmatch(text):
-        month, day, year, hour, minute, second, fraction, half = portal.groups()
+    if local := _LOCAL_TIME.fullmatch(text):
+        first, mark, second, third, hour, minute, seconds, fraction, half = local.groups()
+        year, month, day = (first, second, third) if len(first) == _YEAR_DIGITS else (third, first, second)
+        if year is third and (mark != "/" or day_first or int(month) > _MONTHS):
+            month, day = day, month
         hours = int(hour)
         if half is not None:
             hours = hours % _NOON + (_NOON if half in "pP" else 0)
-        return f"{year}-{month:0>2}-{day:0>2}T{hours:02}:{minute}:{second}{fraction or ''}Z"
+        return f"{year}-{month:0>2}-{day:0>2}T{hours:02}:{minute}:{seconds}{'.' + fraction if fraction else ''}Z"
     return None
+
+
+def is_day_first(texts: Iterable[str]) -> bool:
+    """Whether one of several times that the same program wrote can only be read with the day first."""
+    found = filter(None, (_LOCAL_TIME.fullmatch(text.strip()) for text in texts))
+    return any(len(local[1]) < _YEAR_DIGITS and int(local[1]) > _MONTHS for local in found)
 
 
 def rfc3339_of_milliseconds(value: object) -> str | None:
