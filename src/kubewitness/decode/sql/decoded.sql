@@ -40,8 +40,14 @@ SELECT
     responseStatus.status AS status,
     responseStatus.reason AS status_reason,
     responseStatus.message AS status_message,
-    nullif(nullif(requestObject, 'null'), '"skipped-too-big-size-object"') AS request_object,
-    nullif(nullif(responseObject, 'null'), '"skipped-too-big-size-object"') AS response_object,
+    CASE
+        WHEN NOT starts_with(requestObject, '"') THEN nullif(requestObject, 'null')
+        WHEN requestObject <> '"skipped-too-big-size-object"' THEN kw_body(requestObject, verb)
+    END AS request_object,
+    CASE
+        WHEN NOT starts_with(responseObject, '"') THEN nullif(responseObject, 'null')
+        WHEN responseObject <> '"skipped-too-big-size-object"' THEN kw_body(responseObject, verb)
+    END AS response_object,
     coalesce(record_truncated, FALSE)
         OR coalesce(requestObject = '"skipped-too-big-size-object"', FALSE)
         OR coalesce(responseObject = '"skipped-too-big-size-object"', FALSE)
