@@ -85,6 +85,15 @@ def test_diff_names_requests_and_detections(folder: Path) -> None:
     assert run("diff", own, own, "--rules", str(folder / "rules")).stdout == "detections lost: 0\ndetections won: 0\n"
 
 
+def test_diff_names_the_stages_that_a_policy_omits(folder: Path) -> None:
+    changed = folder / "changed.yaml"
+    stages = "omitStages: [RequestReceived, Panic]\n"
+    changed.write_text((folder / "policy.yaml").read_text("utf-8") + stages, "utf-8")
+    text = run("diff", str(folder / "policy.yaml"), str(changed), "--rules", str(folder / "rules")).stdout
+    assert "omits Panic and RequestReceived instead of " in " ".join(text.split())
+    assert "Stage." not in text
+
+
 def test_advice_is_a_policy_that_covers_what_was_asked(folder: Path) -> None:
     output = folder / "advised.yaml"
     answer = run("advise", *own_rules(folder), "--keep", "shell", "-o", str(output))

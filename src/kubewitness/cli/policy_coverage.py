@@ -223,7 +223,7 @@ def _print_comparison(comparison: Comparison) -> None:
             f"{each.level.value} (rule {each.rule if each.rule is not None else 'none'})"
             for each in (change.old, change.new)
         )
-        stages = [sorted(each.omit_stages) for each in (change.old, change.new)]
+        stages = [" and ".join(sorted(each.omit_stages)) for each in (change.old, change.new)]
         note = f", omits {stages[1] or 'no stage'} instead of {stages[0] or 'none'}" if stages[0] != stages[1] else ""
         said = note if change.old.level.rank and change.new.level.rank else ""
         sys.stdout.write(folded(visible(f"{old} -> {new}{said}")) + "\n")

@@ -216,7 +216,8 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             for name in names:
                 yield name, archive.read(name)
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise CaseError(f"cannot be read: {error}", where=str(path), hint="name a folder or ZIP of a case") from error
+        reason = getattr(error, "strerror", None) or error
+        raise CaseError(f"cannot be read: {reason}", where=str(path), hint="name a folder or ZIP of a case") from error
 
 
 def _check_entries(members: Mapping[str, bytes], found: Verified) -> Iterator[Entry]:
