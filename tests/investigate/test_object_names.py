@@ -18,6 +18,12 @@ from kubewitness.model.errors import UsageError
         ("shop/deployments.apps.example.org/web", ObjectName("deployments", "web", "shop", "apps.example.org")),
         ("clusterrole/system:admin", ObjectName("clusterroles", "system:admin")),
         ("ns/shop", ObjectName("namespaces", "shop")),
+        ("secrets/shop/web", ObjectName("secrets", "web", "shop")),
+        ("deployments.apps/shop/web", ObjectName("deployments", "web", "shop", "apps")),
+        ("rollouts.argoproj.io/shop/web", ObjectName("rollouts", "web", "shop", "argoproj.io")),
+        ("events/pods/web", ObjectName("pods", "web", "events")),
+        ("shop/rollout/web", ObjectName("rollouts", "web", "shop")),
+        ("nodes/rollout/web", ObjectName("rollouts", "web", "nodes")),
     ],
 )
 def test_a_name_is_read(text: str, name: ObjectName) -> None:

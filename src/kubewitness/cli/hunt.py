@@ -72,7 +72,9 @@ def hunt(
         Path | None,
         Parameter(help="Audit policy of the server, or builtin:NAME, to say whether the log could have shown it."),
     ] = None,
-    most: Annotated[int, Parameter(name=["--most", "-n"], help="How many events, or rows of a table, to show.")] = 100,
+    most: Annotated[
+        int, Parameter(name=["--most", "-n"], help="How many events, or rows of a table, to show; 0 only counts.")
+    ] = 100,
     seconds: Annotated[float, Parameter(help="How long the query of a hunt may take.")] = 600.0,
     explain: Annotated[bool, Parameter(help="Print the query instead of running it.", negative="")] = False,
     reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubewitness.model.errors import UsageError
+from kubewitness.policy.resources import resources_named
 
 # Short names of the API, and singulars that the rules below get wrong. Source: kubectl api-resources.
 _SHORT = {
@@ -41,6 +42,9 @@ class ObjectName:
     def parse(cls, text: str) -> ObjectName:
         """Read `NAMESPACE/KIND/NAME` or `KIND/NAME`; a kind may be a resource or short, and have its group.
 
+        Alerts write `secrets/shop/web`: so `KIND/NAMESPACE/NAME` is read, too, where only the first part is a kind that
+        is known.
+
         Raises:
             UsageError: it is neither.
         """
@@ -48,12 +52,20 @@ class ObjectName:
         if len(parts) not in {2, 3} or not all(parts):
             raise UsageError(f"`{text}` names no object", hint=f"write {_EXAMPLES}")
         *namespace, kind, name = parts
+        if namespace and not _is_known(kind) and _is_known(namespace[0]):
+            namespace, kind = [kind], namespace[0]
         word, _, group = kind.partition(".")
         return cls(plural_of(word), name, namespace[0] if namespace else None, group or None)
 
     def __str__(self) -> str:
         kind = f"{self.resource}.{self.group}" if self.group else self.resource
         return "/".join(part for part in (self.namespace, kind, self.name) if part)
+
+
+def _is_known(kind: str) -> bool:
+    """Whether a kind is known to have objects in namespaces; the names of namespaces have no dots, as groups do."""
+    word, dot, _ = kind.partition(".")
+    return bool(dot) or any(resource.is_namespaced for resource in resources_named(plural_of(word)))
 
 
 def plural_of(kind: str) -> str:
