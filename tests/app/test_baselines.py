@@ -156,6 +156,17 @@ def test_what_was_known_in_the_log_itself_is_told(tmp_path: Path, rules: Path) -
     assert alert.known_before == ("192.0.0.0/24", "192.0.1.0/24")
 
 
+def test_of_thousands_of_new_values_each_is_told_the_most_frequent_before_it(tmp_path: Path, rules: Path) -> None:
+    """While each was held against all before it, and the history's beginning told for each, it took minutes and GB."""
+    known = [request(second, f"192.0.{second % 3 // 2}.1") for second in range(9)]
+    new = [request(100 + number, f"10.{number // 250}.{number % 250}.1") for number in range(8_000)]
+    found = [each for each in alerts(rules, log_of(tmp_path, [*known, *new])) if each.rule_id == "new-network"]
+    assert len(found) == 8_000
+    assert {each.known_before[:2] for each in found} == {("192.0.0.0/24", "192.0.1.0/24")}
+    assert found[1].known_before == ("192.0.0.0/24", "192.0.1.0/24", "10.0.0.0/24")
+    assert all(len(each.known_before) == 4 for each in found[2:])
+
+
 def test_entries_for_other_fields_are_left_out(tmp_path: Path, rules: Path) -> None:
     output = tmp_path / "baseline.jsonl"
     learn(rules, log_of(tmp_path, [request(second) for second in range(9)]), output)

@@ -37,6 +37,8 @@ CREATE OR REPLACE TEMP TABLE familiar (
 """
 
 _MOST_FAMILIAR = 4
+_MOST_COMPARED = 20
+"""So many of a history's values are looked at, the most frequent ones and the earliest ones, to tell what was known."""
 _MOST_STAGES = 3
 
 
@@ -142,17 +144,22 @@ def firsts_sql(plan: Plan, numbers: Iterable[int]) -> str:
     """Statement that makes the table `firsts` of values that are new, out of `news` about these rules."""
     asked = _asking(plan, numbers)
     most = max(map(_after, asked.values())) * _MOST_STAGES
-    young = "SEMI JOIN (FROM news WHERE is_young) AS young USING (rule, history)"
+    rows = _matches(plan, asked).rows("SEMI JOIN young USING (rule, history)")
     return f"""
 CREATE OR REPLACE TEMP TABLE firsts AS
-WITH histories AS (
+WITH young AS (SELECT DISTINCT rule, history, after - old_events AS missing FROM news WHERE is_young),
+beginnings AS (
     SELECT rule, history, list_distinct(min({{'at': happened_at, 'request': request_key}}, {most})) AS requests
-    FROM ({_matches(plan, asked).rows(young)})
+    FROM ({rows})
     GROUP BY rule, history
+),
+-- The request with which a history has seen enough; told once, as long as it may be for thousands of values.
+learned AS MATERIALIZED (
+    SELECT rule, history, list_sort(requests)[missing] AS request FROM beginnings JOIN young USING (rule, history)
 )
 SELECT rule, history, value, news.first.at AS first_at
-FROM news LEFT JOIN histories USING (rule, history)
-WHERE NOT is_young OR news.first > list_sort(requests)[after - old_events]
+FROM news LEFT JOIN learned USING (rule, history)
+WHERE NOT is_young OR news.first > learned.request
 """  # noqa: S608 - names made here
 
 
@@ -168,17 +175,27 @@ WHERE happened_at <= first_at + INTERVAL {NEWS_S} SECOND
 
 REMEMBER_FAMILIAR = f"""
 INSERT INTO familiar
+-- Of a history with thousands of values, each new to those before it, not every pair is looked at.
+WITH compared AS (
+    SELECT rule, history, value, event, parts, events, first.at AS first_at
+    FROM seen SEMI JOIN firsts USING (rule, history)
+    QUALIFY row_number() OVER (PARTITION BY rule, history ORDER BY events DESC, value) <= {_MOST_COMPARED}
+        OR row_number() OVER (PARTITION BY rule, history ORDER BY first, value) <= {_MOST_COMPARED}
+),
+compared_known AS (
+    FROM known SEMI JOIN firsts USING (rule, history)
+    QUALIFY row_number() OVER (PARTITION BY rule, history ORDER BY events DESC, value) <= {_MOST_COMPARED}
+)
 SELECT rule, cause, any_value(event), any_value(parts), any_value(shown), sum(events)
 FROM (
     SELECT
-        firsts.rule, hash(firsts.history, firsts.value) AS cause, seen.value, seen.event, seen.parts, NULL AS shown,
-        seen.events
-    FROM firsts JOIN seen
-        ON seen.rule = firsts.rule AND seen.history = firsts.history AND seen.first.at < firsts.first_at
+        firsts.rule, hash(firsts.history, firsts.value) AS cause, compared.value, compared.event, compared.parts,
+        NULL AS shown, compared.events
+    FROM firsts JOIN compared
+        ON compared.rule = firsts.rule AND compared.history = firsts.history AND compared.first_at < firsts.first_at
     UNION ALL
-    SELECT
-        firsts.rule, hash(firsts.history, firsts.value), known.value, NULL, NULL, known.shown, known.events
-    FROM firsts JOIN known ON known.rule = firsts.rule AND known.history = firsts.history
+    SELECT firsts.rule, hash(firsts.history, firsts.value), compared_known.value, NULL, NULL, shown, events
+    FROM firsts JOIN compared_known USING (rule, history)
 )
 GROUP BY rule, cause, value
 QUALIFY row_number() OVER (PARTITION BY rule, cause ORDER BY sum(events) DESC, value) <= {_MOST_FAMILIAR}
