@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kubewitness.query.domains import without_impossible
+from kubewitness.query.identity import by_identity
 from kubewitness.query.implication import is_never
 from kubewitness.query.needs import needs
 from kubewitness.query.predicate import And, Or, fields_of
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from kubewitness.query.predicate import Predicate
 
 
+_KNOWN = 1_000
+_possible = by_identity(without_impossible, most=_KNOWN)
+
+
 def never_holds(predicate: Predicate) -> bool:
     """Whether no event of Kubernetes can be such; False when that cannot be shown."""
-    possible = without_impossible(predicate)
-    return _needs_nothing(possible) or is_never(possible)
+    return _never_holds(predicate)
 
 
 def contradictions(predicate: Predicate) -> Iterator[tuple[Field, ...]]:
@@ -28,7 +32,7 @@ def contradictions(predicate: Predicate) -> Iterator[tuple[Field, ...]]:
 
     A part that can never hold because of a single test is none: see query/domains.py.
     """
-    yield from _inside(without_impossible(predicate))
+    yield from _inside(_possible(predicate))
 
 
 def _inside(predicate: Predicate) -> Iterator[tuple[Field, ...]]:
@@ -47,6 +51,9 @@ def _inside(predicate: Predicate) -> Iterator[tuple[Field, ...]]:
 
 def _is_broken(predicate: Predicate) -> bool:
     return _needs_nothing(predicate) or is_never(predicate)
+
+
+_never_holds = by_identity(lambda predicate: _is_broken(_possible(predicate)), most=_KNOWN)
 
 
 def _clash(items: Sequence[Predicate]) -> tuple[Field, ...]:

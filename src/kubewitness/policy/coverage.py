@@ -15,8 +15,9 @@ from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.boxes import ALL_REQUESTS, divide, only
 from kubewitness.policy.boxes_text import describe
 from kubewitness.policy.evaluate import decision_of
-from kubewitness.policy.identity import by_identity
+from kubewitness.policy.recorded_columns import levels_apart, stage_alike
 from kubewitness.policy.visibility import Recorded, boxes_about, possible, stages_of, whole_level
+from kubewitness.query.identity import by_identity
 from kubewitness.query.predicate import fields_of
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ def needed_level(
 
 
 def _lowest(predicate: Predicate, box: Box, absent: frozenset[str], *, is_impersonated: bool) -> Level | None:
-    stages = stages_of(box)
-    for level in (Level.METADATA, Level.REQUEST, Level.REQUEST_RESPONSE):
+    question = _question(predicate)
+    stages = question.stages(stages_of(box))
+    for level in question.levels:
         if _shown(predicate, Recorded(box, level, Stage.PANIC, absent, is_impersonated), stages):
             return level
     return None
@@ -149,12 +151,18 @@ class _Question:
     def __init__(self, predicate: Predicate) -> None:
         columns = {field.column.name for field in fields_of(predicate)}
         self._indifferent = {name: getattr(ALL_REQUESTS, name) for name, looks in _LOOKS.items() if not columns & looks}
+        self._same_at = {stage: stage_alike(stage, columns) for stage in Stage}
+        self.levels = levels_apart(columns)
         self.needed: dict[tuple[Box, frozenset[str], bool], Level | None] = {}
         self.losses: dict[tuple[Recorded, frozenset[Stage]], tuple[Cause | None, Level]] = {}
 
     def looked_at(self, box: Box) -> Box:
         """The box without the dimensions that make no difference to the predicate: many boxes become one."""
         return replace(box, **self._indifferent) if self._indifferent else box
+
+    def stages(self, stages: Iterable[Stage]) -> tuple[Stage, ...]:
+        """One of these stages for all that show the predicate the same."""
+        return tuple(dict.fromkeys(self._same_at[stage] for stage in stages))
 
 
 _question = by_identity(_Question, most=1_000)
@@ -230,7 +238,7 @@ def _cause(predicate: Predicate, part: _Part, events: Recorded) -> Cause | None:
 
 
 def _loss(predicate: Predicate, events: Recorded, omitted: frozenset[Stage]) -> tuple[Cause | None, Level]:
-    stages = [stage for stage in stages_of(events.box) if stage not in omitted]
+    stages = _question(predicate).stages(stage for stage in stages_of(events.box) if stage not in omitted)
     whole = whole_level(predicate, replace(events, level=Level.REQUEST_RESPONSE, stage=Stage.RESPONSE_COMPLETE))
     if not _shown(predicate, events, stages):
         return Cause.STAGE_OMITTED, whole

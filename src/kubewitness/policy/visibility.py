@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from kubewitness.facts import BODY_FACTS
 from kubewitness.model.event import CONTROL_PLANE_NAMES, ActorKind
 from kubewitness.model.recording import Level, Stage
 from kubewitness.policy.boxes import ABSENT, Box, only
-from kubewitness.policy.identity import by_identity
+from kubewitness.policy.recorded_columns import BODIES, NOT_YET, RESPONSE_ONLY
 from kubewitness.policy.resources import resources_named
+from kubewitness.query.identity import by_identity
 from kubewitness.query.needs import NOTHING, Needs, needs
 from kubewitness.query.predicate import (
     And,
@@ -42,18 +42,6 @@ if TYPE_CHECKING:
 LONG_RUNNING = frozenset({"exec", "attach", "portforward", "log", "proxy"})
 """Subresources whose requests go on: they have the stage ResponseStarted, as watches do."""
 
-# Columns that are not there before the server has answered.
-_ANSWERED = frozenset(
-    "code status status_reason status_message annotations authentication_metadata succeeded carried_out allowed"
-    " authorized_by authorized_binding authorized_role impersonated_username impersonated_uid impersonated_groups"
-    " impersonated_extra impersonated".split()
-)
-_RESPONSE_ONLY = frozenset({"response_object"})
-# Facts that a request without bodies shows as well, as far as it goes.
-_WITHOUT_BODIES = frozenset({"object_name", "dry_run", "truncated"})
-_BODIES = (BODY_FACTS - _WITHOUT_BODIES) | {"request_object", "response_object"}
-_NOT_YET = _ANSWERED | _BODIES
-
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -77,13 +65,13 @@ class Recorded:
         """Whether events can have a value in this column."""
         if column in self.absent or (column.startswith("impersonated_") and not self.is_impersonated):
             return False
-        if self.stage is Stage.REQUEST_RECEIVED and column in _NOT_YET:
+        if self.stage is Stage.REQUEST_RECEIVED and column in NOT_YET:
             return False
         if self.box.username == ABSENT and column in _WITHOUT_USER:
             return False
-        if column in _RESPONSE_ONLY:
+        if column in RESPONSE_ONLY:
             return self.level is Level.REQUEST_RESPONSE
-        return column not in _BODIES or self.level.rank >= Level.REQUEST.rank
+        return column not in BODIES or self.level.rank >= Level.REQUEST.rank
 
 
 # A 401 has neither a user nor annotations.
@@ -121,9 +109,9 @@ def whole_level(predicate: Predicate, recorded: Recorded) -> Level:
             return Level.METADATA
         case _:
             columns = {field.column.name for field in fields_of(predicate)}
-            if columns & _RESPONSE_ONLY:
+            if columns & RESPONSE_ONLY:
                 return Level.REQUEST_RESPONSE
-            return Level.REQUEST if columns & _BODIES else Level.METADATA
+            return Level.REQUEST if columns & BODIES else Level.METADATA
 
 
 def _highest(levels: Iterable[Level]) -> Level:

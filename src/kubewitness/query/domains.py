@@ -129,7 +129,7 @@ def _impossible_text(test: Text) -> Impossible | None:
         case "TIMESTAMP" if test.operator is Operator.EQUALS:
             return _wrong_type(test)
     if name in _CLOSED:
-        if any(_fits(test, text) for text in _CLOSED[name]):
+        if value in _CLOSED[name] or any(_fits(test, text) for text in _CLOSED[name]):
             return None
         return _unknown_value(test, name)
     return _misspelt(test) if test.operator is Operator.EQUALS else None

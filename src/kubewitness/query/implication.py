@@ -8,10 +8,7 @@ Two tests exclude each other when their values do: `verb = get` and `verb = list
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-import re2
 
 from kubewitness.query.normal import negated, normalise
 from kubewitness.query.predicate import (
@@ -33,6 +30,7 @@ from kubewitness.query.predicate import (
     Text,
     TimePart,
 )
+from kubewitness.query.text_implication import text_follows, texts_are_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +44,8 @@ _MOST_STEPS = 20_000
 
 def implies(one: Predicate, other: Predicate) -> bool:
     """Whether every event of which `one` holds is one of which `other` holds."""
-    return is_never(one) or Known(one).implies(Known(other))
+    known = Known(one)
+    return known.is_never or known.implies(Known(other))
 
 
 def excludes(one: Predicate, other: Predicate) -> bool:
@@ -76,10 +75,22 @@ class Known:
             zip((negated(item) for item in self._items), self._columns, strict=True), key=lambda pair: len(pair[1])
         )
         self._about: dict[frozenset[str], list[Predicate]] = {}
+        self._excluded: dict[Predicate, bool] = {}
+
+    @property
+    def is_never(self) -> bool:
+        """Whether it holds of no event."""
+        return _Proof().closes({}, [self.normal])
 
     def implies(self, other: Known) -> bool:
         """Whether every event of which this holds is one of which the other holds."""
-        return all(_Proof().closes({}, [*self._said_of(columns), item]) for item, columns in other._opposites)
+        return all(self._excludes(item, columns) for item, columns in other._opposites)
+
+    def _excludes(self, item: Predicate, columns: frozenset[str]) -> bool:
+        """Whether this and an item cannot both hold; found out once, because many others say the same of a column."""
+        if item not in self._excluded:
+            self._excluded[item] = _Proof().closes({}, [*self._said_of(columns), item])
+        return self._excluded[item]
 
     def _said_of(self, columns: frozenset[str]) -> list[Predicate]:
         """The items that say something of these columns, or of columns that those speak of too."""
@@ -109,7 +120,13 @@ def _columns(predicate: Predicate) -> frozenset[str]:
 
 
 def _columns_of(leaf: Leaf) -> tuple[str, ...]:
-    return tuple(field.column.name for field in _fields(leaf)) or ("",)  # a keyword is of no column
+    match leaf:
+        case Keyword():
+            return ("",)  # of no column
+        case Same(field, other):
+            return field.column.name, other.column.name
+        case _:
+            return (leaf.field.column.name,)
 
 
 _Held: TypeAlias = "dict[str, list[Predicate]]"
@@ -169,7 +186,7 @@ class _Proof:
                 return self._clashes(item, held)
 
     def _clashes(self, item: Leaf | Not, held: _Held) -> bool:
-        others = [other for column in _columns_of(_plain(item)) for other in held.get(column, ())]
+        others = [other for column in _columns_of(_plain(item)) if column in held for other in held[column]]
         self._left -= 1 + len(others)
         return self._left > 0 and any(_exclude(item, other) for other in others)
 
@@ -203,7 +220,7 @@ def _follows(known: Leaf, wanted: Leaf) -> bool:
         return False
     match known, wanted:
         case Text(), Text():
-            return _follows_text(known, wanted)
+            return text_follows(known, wanted)
         case Text(_, Operator.EQUALS, value), InNetwork(_, network):
             return (address := _address(value)) is not None and address in network
         case InNetwork(_, inner), InNetwork(_, outer):
@@ -224,7 +241,7 @@ def _are_apart(one: Leaf, other: Leaf) -> bool:
         return False
     match one, other:
         case Text(), Text():
-            return _texts_are_apart(one, other) or _texts_are_apart(other, one)
+            return texts_are_apart(one, other) or texts_are_apart(other, one)
         case Flag(_, value), Flag(_, other_value):
             return value is not other_value
         case InNetwork(_, network), InNetwork(_, other_network):
@@ -265,78 +282,6 @@ def _follows_same(known: Same, wanted: Same) -> bool:
     if (known.field, known.other) != (wanted.field, wanted.other):
         return False
     return known.operator is Operator.EQUALS or wanted.operator is Operator.CONTAINS
-
-
-# Text. Both sides are compared the way the engine does: as they are, or in lower case. Which letters have another case
-# is plain for ASCII only, so nothing is shown of others.
-
-
-def _follows_text(known: Text, wanted: Text) -> bool:
-    if not (known.value + wanted.value).isascii():
-        return False
-    is_known = known.operator is Operator.EQUALS and known.cased
-    if wanted.operator is Operator.REGEX:
-        return is_known and _matches(wanted, known.value)
-    if known.operator is Operator.REGEX or (wanted.cased and not known.cased):
-        return False
-    value = known.value if wanted.cased else known.value.lower()
-    sought = wanted.value if wanted.cased else wanted.value.lower()
-    match known.operator, wanted.operator:
-        case Operator.EQUALS, _:
-            return _holds(wanted.operator, value, sought)
-        case (Operator.STARTS_WITH, Operator.STARTS_WITH):
-            return value.startswith(sought)
-        case (Operator.ENDS_WITH, Operator.ENDS_WITH):
-            return value.endswith(sought)
-        case (Operator.STARTS_WITH | Operator.ENDS_WITH | Operator.CONTAINS, Operator.CONTAINS):
-            return sought in value
-        case _:
-            return False
-
-
-def _texts_are_apart(one: Text, other: Text) -> bool:
-    if not (one.value + other.value).isascii():
-        return False
-    if other.operator is Operator.REGEX:
-        return one.operator is Operator.EQUALS and one.cased and not _matches(other, one.value)
-    is_cased = one.cased and other.cased
-    value = one.value if is_cased else one.value.lower()
-    sought = other.value if is_cased else other.value.lower()
-    match one.operator, other.operator:
-        case Operator.EQUALS, _:
-            return not _holds(other.operator, value, sought)
-        case (Operator.STARTS_WITH, Operator.STARTS_WITH):
-            return not (value.startswith(sought) or sought.startswith(value))
-        case (Operator.ENDS_WITH, Operator.ENDS_WITH):
-            return not (value.endswith(sought) or sought.endswith(value))
-        case _:
-            return False
-
-
-def _holds(operator: Operator, value: str, sought: str) -> bool:
-    match operator:
-        case Operator.EQUALS:
-            return value == sought
-        case Operator.CONTAINS:
-            return sought in value
-        case Operator.STARTS_WITH:
-            return value.startswith(sought)
-        case Operator.ENDS_WITH:
-            return value.endswith(sought)
-        case _:
-            return re.fullmatch(_expression(sought), value, re.DOTALL) is not None
-
-
-def _expression(pattern: str) -> str:
-    """A pattern of `*` and `?` as an expression of Python."""
-    wild = {"*": ".*", "?": "."}
-    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    return "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
-
-
-def _matches(test: Text, value: str) -> bool:
-    pattern = test.value if test.cased else f"(?i){test.value}"
-    return bool(re2.search(pattern, value))
 
 
 def _address(text: str) -> Any:

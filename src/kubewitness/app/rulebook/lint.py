@@ -60,7 +60,8 @@ def lint_rules(folder: Path | None = None, lists: Sequence[Path] = ()) -> list[I
     known_lists = load_lists(lists)
     sources = [_source(file, known_lists) for file in files]
     own = {rule.info.id: rule for source in sources for rule in source.rules}
-    known = {rule.info.id: rule for file in read_rule_files() for rule in file.rules} | own
+    builtin = read_rule_files() if folder else files
+    known = {rule.info.id: rule for file in builtin for rule in file.rules} | own
     links = _links(own, known)
     neighbours = Neighbours(known.values())
     taken: dict[str, str] = {}

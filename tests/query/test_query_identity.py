@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubewitness.policy.identity import by_identity
 from kubewitness.query.fields import find_field
+from kubewitness.query.identity import by_identity
 from kubewitness.query.predicate import Exists
 
 if TYPE_CHECKING:
