@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import sys
 import threading
@@ -44,6 +46,10 @@ WHOLE = {
     "gzip": gzip.compress(TEXT),
     "gzip members": gzip.compress(TEXT[:HALF]) + gzip.compress(b"") + gzip.compress(TEXT[HALF:]),
     "gzip with zeros after it": gzip.compress(TEXT) + bytes(1000),
+    "bzip2": bz2.compress(TEXT),
+    "bzip2 streams": bz2.compress(TEXT[:HALF]) + bz2.compress(b"") + bz2.compress(TEXT[HALF:]),
+    "xz": lzma.compress(TEXT),
+    "xz streams": lzma.compress(TEXT[:HALF]) + bytes(8) + lzma.compress(TEXT[HALF:]) + bytes(4),
     "zstd": zst(TEXT),
     "zstd frames": zst(TEXT[:HALF]) + zst(b"") + zst(TEXT[HALF:]),
     "zstd frame by line": b"".join(zst(line) for line in TEXT.splitlines(keepends=True)[:2000]) + zst(TEXT),
@@ -72,6 +78,10 @@ BROKEN = {
     "gzip, wrong checksum": (with_wrong_checksum(gzip.compress(TEXT)), "unreadable from here on"),
     "gzip, followed by something": (gzip.compress(TEXT) + b"something", "no gzip data"),
     "gzip, broken": (gzip.compress(TEXT)[:9000] + bytes(range(256)) * 40, "unreadable from here on"),
+    "bzip2, cut": (bz2.compress(TEXT)[:-2000], "cut"),
+    "bzip2, followed by something": (bz2.compress(TEXT) + b"something", "unreadable from here on"),
+    "xz, cut": (lzma.compress(TEXT)[:-2000], "cut"),
+    "xz, followed by something": (lzma.compress(TEXT) + b"something", "unreadable from here on"),
     "zstd, cut": (zst(TEXT)[:-2000], "cut"),
     "zstd, followed by something": (zst(TEXT) + b"something", "unreadable from here on"),
 }
@@ -101,7 +111,7 @@ def test_everything_before_a_break_is_kept_and_the_break_is_told(tmp_path: Path,
         assert len(found) >= len(TEXT) or "cut" in kind
 
 
-@pytest.mark.parametrize("pack_bytes", [gzip.compress, zst])
+@pytest.mark.parametrize("pack_bytes", [gzip.compress, zst, bz2.compress, lzma.compress])
 def test_a_bomb_is_unpacked_piece_by_piece(tmp_path: Path, pack_bytes: Callable[[bytes], bytes]) -> None:
     (tmp_path / "bomb").write_bytes(pack_bytes(bytes(300_000_000)))
     (source,) = find_sources([str(tmp_path / "bomb")]).sources
@@ -114,7 +124,7 @@ def test_a_bomb_is_unpacked_piece_by_piece(tmp_path: Path, pack_bytes: Callable[
     assert 0 < largest < 150_000_000
 
 
-@pytest.mark.parametrize("kind", ["plain", "gzip", "zstd"])
+@pytest.mark.parametrize("kind", ["plain", "gzip", "zstd", "bzip2", "xz"])
 def test_standard_input_is_unpacked_too(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(WHOLE[kind])))
     (source,) = find_sources(["-"]).sources
@@ -137,6 +147,13 @@ def test_standard_input_that_cannot_be_unpacked_is_told(monkeypatch: pytest.Monk
     (source,) = find_sources(["-"]).sources
     with pytest.raises(UnreadableError, match="zip"), open_source(source):
         pass
+
+
+def test_a_python_that_cannot_unpack_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    (tmp_path / "audit.log").write_bytes(WHOLE["xz"])
+    with pytest.raises(UnreadableError, match="lzma is missing from this Python"):
+        read(tmp_path / "audit.log")
 
 
 def test_a_piece_that_is_packed_comes_out_the_same(tmp_path: Path) -> None:

@@ -14,12 +14,10 @@ from kubewitness.model.ledger import Origin, Rejection
 
 STDIN = "-"
 
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _UNSUPPORTED = {
     b"PK\x03\x04": "a zip archive",
     b"PAR1": "a Parquet file",
-    b"BZh": "bzip2 data",
-    b"\xfd7zXZ\x00": "xz data",
 }
 _NOT_LOGS = frozenset(
     ".md .yaml .yml .py .html .pdf .png .svg .jpg .toml .lock .sh .sql .parquet .db .sqlite .zip .tar .tgz".split()
@@ -33,6 +31,8 @@ class Compression(StrEnum):
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
+    BZIP2 = "bzip2"
+    XZ = "xz"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ import os
 import sys
 import zlib
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import zstandard
 
+from kubewitness.model.errors import UnreadableError
 from kubewitness.sources.paths import STDIN, Compression, Source, compression_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _BUFFER_BYTES = 1 << 20
@@ -169,6 +171,66 @@ class _Zstd(_Unpacked):
         return plain
 
 
+class _Decompressor(Protocol):
+    """What the modules `bz2` and `lzma` unpack one stream with."""
+
+    eof: bool
+    needs_input: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Unpack up to `max_length` bytes, and keep what was not used."""
+
+
+class _Streams(_Unpacked):
+    """Streams of bzip2 or xz, one after the other; xz may have zeros after the last one."""
+
+    def __init__(self, raw: _Bytes, begin: Callable[[], _Decompressor]) -> None:
+        super().__init__(raw)
+        self._begin = begin
+        self._stream = begin()
+        self._has_begun = False
+
+    def read(self, size: int) -> bytes:
+        while self._taken == len(self._plain) and not self._packed and self._holds_more():
+            self._plain, self._taken = self._go_on(b""), 0
+        return super().read(size)
+
+    def _holds_more(self) -> bool:
+        """Whether the stream has taken packed bytes that it has not told of yet."""
+        return self._is_inside() and not self._stream.needs_input
+
+    def _is_inside(self) -> bool:
+        return self._has_begun and not self._stream.eof
+
+    def _unpack(self) -> bytes:
+        packed, self._packed = self._packed, b""
+        if self._stream.eof:
+            packed = packed.lstrip(b"\0")
+            if not packed:
+                return b""
+            self._stream = self._begin()
+        self._has_begun = True
+        return self._go_on(packed)
+
+    def _go_on(self, packed: bytes) -> bytes:
+        try:
+            plain = self._stream.decompress(packed, _BUFFER_BYTES)
+        except Exception as error:  # LZMAError is of a module that may be missing
+            raise OSError(str(error)) from error
+        if self._stream.eof:
+            self._packed = self._stream.unused_data
+        return plain
+
+
+def _unpacker(module: str, name: str) -> Callable[[], _Decompressor]:
+    """How a module of Python's own begins to unpack; some builds of Python lack these modules."""
+    try:
+        return cast("Callable[[], _Decompressor]", getattr(import_module(module), name))
+    except ImportError as error:
+        raise UnreadableError(f"{module} is missing from this Python: unpack it first") from error
+
+
 @contextmanager
 def open_source(source: Source) -> Iterator[tuple[SourceStream, io.BufferedReader]]:
     """Open a source for reading. Standard input and pipes can be opened once.
@@ -198,6 +260,10 @@ def _open(file: IO[bytes], source: Source) -> tuple[SourceStream, io.BufferedRea
             raw = _Gzip(raw)
         case Compression.ZSTD:
             raw = _Zstd(raw)
+        case Compression.BZIP2:
+            raw = _Streams(raw, _unpacker("bz2", "BZ2Decompressor"))
+        case Compression.XZ:
+            raw = _Streams(raw, _unpacker("lzma", "LZMADecompressor"))
         case Compression.NONE:
             pass
     stream = SourceStream(raw)
