@@ -40,8 +40,10 @@ OUTSIDE_THE_CATALOGUE = {
     "account-pull-secret-changed",
     "audit-id-reused",
     "change-without-end",
+    "cloud-role-given-to-account",
     "cluster-watched-by-person",
     "node-credential-in-other-hands",
+    "pod-takes-cloud-identity",
     "sensitive-change-without-end",
     "workload-created-by-person",
 }

@@ -15,7 +15,10 @@ SELECT
         WHEN resource = 'pods' THEN written[2]
         ELSE written[5]
     END AS pod_annotations,
-    CASE WHEN response_object IS NOT NULL THEN response_parts[4] ELSE request_parts[4] END AS owner,
+    CASE
+        WHEN response_object IS NOT NULL AND len(response_parts) IS DISTINCT FROM 2 THEN response_parts[4]
+        ELSE request_parts[4]
+    END AS owner,
     CASE WHEN action = 'escalate' THEN written[3] END AS role_rules,
     CASE WHEN action = 'bind' THEN written[3] END AS role_refs,
     CASE WHEN action = 'bind' THEN written[4] END AS subject_lists,
@@ -35,7 +38,12 @@ FROM (
     FROM (
         SELECT
             *,
-            CASE WHEN is_write THEN kw_parts(response_object, resource, subresource) END AS response_parts,
+            CASE
+                -- Behind a cut the answer lacks what the request still has; its head, with the labels, is whole.
+                WHEN is_write AND truncated AND regexp_matches(request_object, '^[{[]')
+                    THEN kw_parts(response_object, resource, subresource)[:2]
+                WHEN is_write THEN kw_parts(response_object, resource, subresource)
+            END AS response_parts,
             CASE WHEN is_write THEN kw_parts(request_object, resource, subresource) END AS request_parts,
             CASE
                 WHEN is_write AND starts_with(request_object, '[') THEN list_transform(

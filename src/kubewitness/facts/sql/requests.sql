@@ -47,7 +47,8 @@ SELECT
                 WHEN subresource = 'ephemeralcontainers' AND resource = 'pods' AND is_write THEN 'ephemeral_container'
                 WHEN subresource = 'approval' AND resource = 'certificatesigningrequests' AND is_write THEN 'approve'
             END
-            WHEN is_write AND coalesce(api_group, 'rbac.authorization.k8s.io') = 'rbac.authorization.k8s.io' THEN CASE
+            WHEN is_write
+                AND coalesce(api_group IN ('rbac.authorization.k8s.io', 'authorization.openshift.io'), TRUE) THEN CASE
                 WHEN resource IN ('rolebindings', 'clusterrolebindings') THEN 'bind'
                 WHEN resource IN ('roles', 'clusterroles') THEN 'escalate'
             END
