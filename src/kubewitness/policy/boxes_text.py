@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kubewitness.policy.boxes import ABSENT, DIMENSIONS, Members, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kubewitness.policy.boxes import Box
 
@@ -21,11 +21,11 @@ _NOTHING = {
 }
 
 
-def describe(boxes: Sequence[Box]) -> dict[str, str]:
-    """What these boxes together say of each dimension; dimensions of which they say nothing are left out."""
+def describe(boxes: Sequence[Box], dimensions: Iterable[str] = DIMENSIONS) -> dict[str, str]:
+    """What these boxes together say of each of the dimensions; those of which they say nothing are left out."""
     is_path = all(box.resource == ABSENT for box in boxes)
     found: dict[str, str] = {}
-    for name in DIMENSIONS:
+    for name in dimensions:
         parts = list({getattr(box, name) for box in boxes})
         if is_path and name in {"group", "resource", "subresource", "namespace", "name"}:
             continue

@@ -238,8 +238,11 @@ def _cause(predicate: Predicate, part: _Part, events: Recorded) -> Cause | None:
 
 
 def _loss(predicate: Predicate, events: Recorded, omitted: frozenset[Stage]) -> tuple[Cause | None, Level]:
-    stages = _question(predicate).stages(stage for stage in stages_of(events.box) if stage not in omitted)
-    whole = whole_level(predicate, replace(events, level=Level.REQUEST_RESPONSE, stage=Stage.RESPONSE_COMPLETE))
+    question = _question(predicate)
+    stages = question.stages(stage for stage in stages_of(events.box) if stage not in omitted)
+    whole = Level.METADATA
+    if len(question.levels) > 1:
+        whole = whole_level(predicate, replace(events, level=Level.REQUEST_RESPONSE, stage=Stage.RESPONSE_COMPLETE))
     if not _shown(predicate, events, stages):
         return Cause.STAGE_OMITTED, whole
     return (Cause.LEVEL_TOO_LOW_FOR_SOME if whole.rank > events.level.rank else None), whole
@@ -269,5 +272,5 @@ def _gaps(lost: Sequence[_Part], parts: Sequence[_Part]) -> Iterator[Gap]:
 
 def _apart(members: Sequence[_Part], others: Sequence[_Part]) -> Iterator[tuple[str, str]]:
     own = describe([part.box for part in members])
-    rest = describe([part.box for part in others])
+    rest = describe([part.box for part in others], own)
     yield from ((name, text) for name, text in own.items() if rest.get(name) != text)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kubewitness.policy.boxes import Values
-    from kubewitness.query.predicate import Predicate
+    from kubewitness.query.predicate import Leaf, Predicate
 
 LONG_RUNNING = frozenset({"exec", "attach", "portforward", "log", "proxy"})
 """Subresources whose requests go on: they have the stage ResponseStarted, as watches do."""
@@ -92,7 +92,28 @@ def stages_of(box: Box) -> tuple[Stage, ...]:
 
 def possible(predicate: Predicate, recorded: Recorded) -> bool:
     """Whether the predicate can be true of some of these events; never false when it can."""
-    return _truth(predicate, recorded) is not False
+    match predicate:
+        case And(items):
+            return all(possible(item, recorded) for item in items)
+        case Or(items):
+            return any(possible(item, recorded) for item in items)
+        case Not(item):
+            return not _is_certain(item, recorded)
+        case _:
+            return _truth(predicate, recorded) is not False
+
+
+def _is_certain(predicate: Predicate, recorded: Recorded) -> bool:
+    """Whether the predicate is true of all of these events; never true when it is open."""
+    match predicate:
+        case And(items):
+            return all(_is_certain(item, recorded) for item in items)
+        case Or(items):
+            return any(_is_certain(item, recorded) for item in items)
+        case Not(item):
+            return not possible(item, recorded)
+        case _:
+            return _truth(predicate, recorded) is True
 
 
 def whole_level(predicate: Predicate, recorded: Recorded) -> Level:
@@ -118,35 +139,15 @@ def _highest(levels: Iterable[Level]) -> Level:
     return max(levels, key=lambda level: level.rank, default=Level.METADATA)
 
 
-def _truth(predicate: Predicate, recorded: Recorded) -> bool | None:
-    match predicate:
-        case And(items):
-            return _all(_truth(item, recorded) for item in items)
-        case Or(items):
-            found = _all(_opposite(_truth(item, recorded)) for item in items)
-            return _opposite(found)
-        case Not(item):
-            return _opposite(_truth(item, recorded))
+def _truth(test: Leaf, recorded: Recorded) -> bool | None:
+    """Whether a single test holds of these events; None where the box leaves that open."""
+    match test:
         case Keyword():
             return None
         case Same(field, other):
             return None if recorded.has(field.column.name) and recorded.has(other.column.name) else False
         case _:
-            return _leaf(predicate, recorded)
-
-
-def _all(values: Iterable[bool | None]) -> bool | None:
-    result: bool | None = True
-    for value in values:
-        if value is False:
-            return False
-        if value is None:
-            result = None
-    return result
-
-
-def _opposite(value: bool | None) -> bool | None:
-    return None if value is None else not value
+            return _leaf(test, recorded)
 
 
 def _looks_at(leaf: Predicate) -> tuple[str, Needs]:
