@@ -61,3 +61,16 @@ def test_json_is_mended_where_it_stands() -> None:
 def test_lint_takes_any_text(data: bytes) -> None:
     assert lint(data).is_valid == (load_policy(data).policy is not None)
     fix(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: [{level: None}]\n", "write apiVersion"),
+        ("apiVersion: v1\nkind: ConfigMap\ndata: {}\n", "the policy is the text under `data`"),
+        ("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n\t- level: None\n", "not with tabs"),
+    ],
+)
+def test_a_refusal_that_people_meet_often_has_a_hint(text: str, hint: str) -> None:
+    hints = [issue.hint for issue in lint(text.encode()).issues if issue.code == "invalid"]
+    assert any(hint in (each or "") for each in hints)

@@ -73,6 +73,13 @@ def fix(data: bytes) -> tuple[bytes, list[Issue]]:
     return data, mended
 
 
+_HINTS = {
+    'no kind "Policy" is registered': "write apiVersion: audit.k8s.io/v1",
+    'no kind "ConfigMap" is registered': "the policy is the text under `data`: check that by itself",
+    "cannot start any token": "YAML is indented with blanks, not with tabs",
+}
+
+
 def _document_issues(data: bytes, loaded: Loaded) -> Iterator[Issue]:
     root = root_of(data)
     names = list(name_issues(root)) if root else []
@@ -93,7 +100,9 @@ def _document_issues(data: bytes, loaded: Loaded) -> Iterator[Issue]:
 
 
 def _of_problem(problem: Problem, severity: IssueSeverity, code: str) -> Issue:
-    hint = "the last one counts; take the others out" if code == "duplicate-key" else None
+    hint = next((hint for words, hint in _HINTS.items() if words in problem.message), None)
+    if code == "duplicate-key":
+        hint = "the last one counts; take the others out"
     return Issue(severity, code, problem.message, problem.path or "", problem.mark, hint)
 
 
