@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from kubewitness.app.duplicates import find_cut_duplicates
 from kubewitness.app.evidence import Evidence
-from kubewitness.app.lake.notes import ESCAPE_BYTES, SAID_BYTES
+from kubewitness.app.lake.said_bytes import ESCAPE_BYTES, SAID_BYTES
 from kubewitness.app.places import LINE, store_places
 from kubewitness.app.reading import Target, read_sources
 from kubewitness.app.readings import Reading

@@ -1,8 +1,7 @@
 """What records say beyond their columns: found by length first, so that hardly any has to be looked at again.
 
-The length of the record that an API server would write for what the columns say is a sum over the columns. Where the
-true one has the same length, it says the same: a field that is not known makes it longer. All others are parsed again
-and compared.
+Where a record has the length that an API server would write (said_bytes.py), it says the same: a field that is not
+known makes it longer. All others are parsed again and compared.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import msgspec
 from kubewitness.app.parts import read_rows
 from kubewitness.decode import read_canonical
 from kubewitness.decode.engine_shapes import EngineShape
-from kubewitness.model.event import API
 from kubewitness.sources import index_lines
 from kubewitness.store.original import WRITTEN, parse_record, rebuild, remainder
 
@@ -27,48 +25,6 @@ if TYPE_CHECKING:
     from kubewitness.app.parts import Span
 
 _PAGE_ROWS = 20_000
-_TIME_BYTES = len('"2026-11-17T08:00:00.000001Z"')
-_HEAD_BYTES = len('"kind":"Event","apiVersion":"audit.k8s.io/v1",')
-_METADATA_BYTES = len('"metadata":{},')
-
-
-def _value_length(name: str, type_: str) -> str:
-    match type_:
-        case "JSON":
-            return f"strlen({name})"
-        case "TIMESTAMP":
-            return str(_TIME_BYTES)
-        case "VARCHAR[]":
-            return f"CASE WHEN len({name}) = 0 THEN 2 ELSE 4 + strlen(array_to_string({name}, '\",\"')) END"
-        case "INTEGER":
-            return f"strlen({name}::VARCHAR)"
-    return f"strlen(to_json({name})::VARCHAR)" if name == "status_message" else f"2 + strlen({name})"
-
-
-def _length() -> str:
-    """SQL for the length of the record that an API server would write for the columns of a row."""
-    parts = [str(1 + _HEAD_BYTES)]
-    inside: dict[str, list[tuple[str, str]]] = {}
-    for column in API:
-        head, _, leaf = (column.api or column.name).rpartition(".")
-        key = leaf or head
-        # The member, and the comma after it.
-        sql = f"coalesce({_value_length(column.name, column.type)} + {len(key) + 4}, 0)"
-        inside.setdefault(head if leaf else "", []).append((column.name, sql)) if head else parts.append(sql)
-    for head, members in inside.items():
-        absent = " AND ".join(f"{name} IS NULL" for name, _ in members)
-        extra = _METADATA_BYTES if head == "responseStatus" else 0
-        total = " + ".join(sql for _, sql in members)
-        parts.append(f"CASE WHEN {absent} THEN 0 ELSE {len(head) + 5 + extra} + {total} END")
-    return " + ".join(parts)
-
-
-SAID_BYTES = _length()
-"""How long the record is that an API server would write for the columns of an event, as SQL."""
-
-_WITH_ESCAPES = "replace(request_uri, '&', '\\u0026')"
-ESCAPE_BYTES = f"CASE WHEN contains(request_uri, '&') THEN strlen({_WITH_ESCAPES}) - strlen(request_uri) ELSE 0 END"
-"""What it is longer by because an API server writes & as \\u0026."""
 
 _CREATE_LENGTHS = """
 -- One row per row whose record is a line: how long it is, without the newline.
@@ -88,7 +44,7 @@ ORDER BY row
 """
 _VALUES = f"""
 SELECT rowid AS row, {", ".join(f'"{name}"' for name in WRITTEN)} FROM staged WHERE rowid IN (SELECT unnest($rows))
-"""  # noqa: S608 - same
+"""  # noqa: S608 - names of columns
 
 
 def note_remainders(landing: Landing) -> None:
