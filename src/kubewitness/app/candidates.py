@@ -16,13 +16,14 @@ from kubewitness.query.pruning import needed
 from kubewitness.query.reading import decoded_columns, events_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kubewitness.app.evidence import Evidence, Rows
     from kubewitness.app.parts import Span
     from kubewitness.app.readings import Reading
-    from kubewitness.detect.plan import Group, Plan
+    from kubewitness.detect.plan import Plan
     from kubewitness.query.engine import Engine
+    from kubewitness.query.needs import Needs
 
 _BATCH_ROWS = 200_000
 _FEW_ROWS = 200_000
@@ -120,8 +121,8 @@ class Candidates:
         query = self._plan.kinds
         found = self._gather(self._evidence.alike(rows), self._plan.decoded)
         if found:
-            met = {tuple(value or ABSENT for value in row) for row in self._engine.run(_REQUESTS)}
-            judging = query.judging([group for group in query.groups if _is_met(group, met)])
+            requests = _Requests(self._engine.run(_REQUESTS))
+            judging = query.judging([group for group in query.groups if requests.have(group.needs)])
             words = needed((), [*(sql for _, sql in judging), query.select])
             facts = ", ".join(f'"{name}"' for name in BY_NAME if name in words)
             derived = events_query("SELECT * FROM gathered", f"SELECT {facts} FROM events")  # noqa: S608 - of the plan
@@ -219,10 +220,30 @@ def _opened(plan: Plan) -> list[str]:
     return [name for name in plan.kinds.answered if name.startswith("open_")]
 
 
-def _is_met(group: Group, requests: set[tuple[str, ...]]) -> bool:
-    """Whether one of these (verb, resource, subresource) has what a group needs, as far as these say."""
-    wanted = group.needs.verbs, group.needs.resources, group.needs.subresources
-    return any(
-        all(values is None or value in values for value, values in zip(request, wanted, strict=True))
-        for request in requests
-    )
+class _Requests:
+    """What there is among requests.
+
+    Args:
+        rows: their verb, resource and subresource.
+    """
+
+    def __init__(self, rows: Iterable[Sequence[str | None]]) -> None:
+        self._everywhere: set[tuple[str, str]] = set()
+        self._by_resource: dict[str, set[tuple[str, str]]] = {}
+        for row in rows:
+            verb, resource, subresource = (value or ABSENT for value in row)
+            self._everywhere.add((verb, subresource))
+            self._by_resource.setdefault(resource, set()).add((verb, subresource))
+
+    def have(self, need: Needs) -> bool:
+        """Whether one of them has what is needed, as far as these say."""
+        found = (
+            self._everywhere
+            if need.resources is None
+            else {pair for resource in need.resources for pair in self._by_resource.get(resource, ())}
+        )
+        return any(
+            (need.verbs is None or verb in need.verbs)
+            and (need.subresources is None or subresource in need.subresources)
+            for verb, subresource in found
+        )
