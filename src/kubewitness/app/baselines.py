@@ -231,10 +231,13 @@ def known_before(engine: Engine, plan: Plan, evidence: Evidence) -> dict[tuple[i
     )
     found: dict[tuple[int, int], list[str]] = {}
     texts: dict[int, dict[int, dict[str, Any]]] = {}
-    for number, rule in enumerate(plan.rules):
-        events = [row["event"] for row in rows if row["rule"] == number and row["event"] is not None]
-        if rule.first_seen and events:
-            texts[number] = evidence.values(events, _wanted(rule.first_seen.fields, "value"))
+    events: dict[int, set[int]] = {}
+    for row in rows:
+        if row["event"] is not None:
+            events.setdefault(row["rule"], set()).add(row["event"])
+    for number, own in events.items():
+        if first_seen := plan.rules[number].first_seen:
+            texts[number] = evidence.values(own, _wanted(first_seen.fields, "value"))
     for row in rows:
         first_seen = plan.rules[row["rule"]].first_seen
         if not first_seen:

@@ -215,7 +215,10 @@ def _fold_namespaces(
             for namespace in places:
                 moved = by_namespace[namespace].pop(what)
                 granted.uses += moved.uses
-                granted.names = None if granted.names is None or moved.names is None else granted.names | moved.names
+                if granted.names is None or moved.names is None:
+                    granted.names = None
+                else:
+                    granted.names |= moved.names
                 granted.folded += [each for each in moved.folded if each not in granted.folded]
             _widen_names(granted, folding.names)
         elif (wide := cluster.get(what)) is not None:
