@@ -43,7 +43,7 @@ class RuleInfo:
         next_steps: what to check next.
         references: links for further reading.
         path: file it was read from.
-        exempt: mutations under which its matching cases need not match, with the reason (detect/mutations.py).
+        exempt: mutations under which its matching cases need not match, with the reason (detect/mutations).
         uuid: Sigma's id of the rule, by which other documents may name it; None without one.
         confidence: how sure it is that something is amiss when it matches.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kubewitness.model.errors import KubewitnessError
 from kubewitness.model.event import BY_API, BY_NAME, Column
@@ -47,7 +47,7 @@ class Field:
     """
 
     name: str
-    column: Column = field(hash=False)  # its name says which, and predicates are hashed often
+    column: Column
     path: tuple[str, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """Running the cases of rules through a scan: does every rule alert where it should, and nowhere else?
 
-Besides the cases themselves, every matching case is run in other clothes (detect/mutations.py). All of it is read in
+Besides the cases themselves, every matching case is run in other clothes (detect/mutations). All of it is read in
 one scan. Each trial is written as the log of a cluster of its own, in the shape of Azure's storage export, so that
 no trial counts, repeats or hides what another one shows.
 """
