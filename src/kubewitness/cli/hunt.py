@@ -312,7 +312,8 @@ def _print_ledger(console: Console, found: Found | Answered) -> None:
     ledger: Ledger = found.ledger
     looked_at = ledger.events + ledger.partial
     if isinstance(found, Answered):
-        console.print(f"{len(found.rows):,} rows out of {looked_at:,} events")
+        rows = "1 row" if len(found.rows) == 1 else f"{len(found.rows):,} rows"
+        console.print(f"{rows} out of {looked_at:,} events")
     else:
         shown = f", the first {len(found.events):,} of them" if len(found.events) < found.count else ""
         console.print(f"{found.count:,} of {looked_at:,} events{shown}")

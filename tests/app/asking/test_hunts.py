@@ -23,6 +23,7 @@ from kubewitness.model.event import BY_NAME
 HUNTS = load_hunts()
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "hunts/expected.yaml").read_text("utf-8"))
 SHAPES = str(Path(__file__).parents[2] / "fixtures" / "shapes")
+DEMO = Logs((str(Path(__file__).parents[3] / "examples" / "aks-attack"),))
 VERBS = {"get", "list", "watch", "create", "delete", "update", "patch", "proxy", "bind", "impersonate"}
 SCENARIOS = {
     "unauthorized-attempt", "pod-deleted", "secret-created", "role-changed", "suspicious-ip", "excessive-calls",
@@ -76,6 +77,27 @@ def _about(wanted: Hunt, log: Logs) -> list[str]:
 def test_a_store_gives_the_same_answers_as_its_logs(store: Logs) -> None:
     for name, expected in EXPECTED.items():
         _check(run_hunt(HUNTS[name], store, values=expected.get("set", {})), expected)
+
+
+def test_the_share_of_a_rare_program_is_one_of_all_events(log: Logs) -> None:
+    found = [run_hunt(HUNTS["rare-user-agents"], log, values={"most": most}) for most in ("1", "1000000")]
+    shares = [{row[0]: row[3] for row in each.rows} for each in found if isinstance(each, Answered)]
+    assert shares[0].items() < shares[1].items()
+    assert sum(shares[1].values()) == pytest.approx(100, abs=0.01)
+
+
+def test_reading_as_somebody_else_is_no_change_of_a_system_namespace() -> None:
+    found = run_hunt(HUNTS["changes-in-system-namespaces"], DEMO)
+    assert isinstance(found, Answered)
+    assert found.rows == ()
+    assert len(run_hunt(HUNTS["impersonation-chains"], DEMO).rows) == 1  # type: ignore[union-attr]
+
+
+def test_a_privileged_pod_behind_a_cut_is_not_denied() -> None:
+    shown = run_hunt(HUNTS["privileged-pods-by-creator"], DEMO).shown
+    assert shown is not None
+    assert shown.could is Could.PARTLY
+    assert "the cut of 2 records" in shown.reasons[0]
 
 
 def test_a_filter_finds_the_same_events_in_a_store(log: Logs, store: Logs) -> None:

@@ -55,6 +55,20 @@ def test_a_policy_says_whether_events_could_have_been_recorded(
     assert bool(shown.reasons) is (could is not Could.YES)
 
 
+@pytest.mark.parametrize(("cuts", "records"), [(1, "1 record:"), (2, "2 records:")])
+def test_what_stood_behind_a_cut_could_not_have_been_shown(
+    tmp_path: Path, line_of: LineOf, cuts: int, records: str
+) -> None:
+    path = tmp_path / "audit.log"
+    cut = [line_of(number, level="RequestResponse", requestObject={"kind": "Pod"}) for number in range(10, 10 + cuts)]
+    path.write_bytes(b"\n".join([line_of(1), *(line[: line.index(b"requestObject") + 20] for line in cut)]) + b"\n")
+    logs = Logs((str(path),))
+    shown = _shown("privileged:true", logs, "builtin:aks-kube-audit")
+    assert shown.could is Could.PARTLY
+    assert f"behind the cut of {records}" in shown.reasons[0]
+    assert _shown("privileged:true", logs, "builtin:metadata").could is Could.NO
+
+
 def test_a_log_like_no_platforms_says_no_more_than_it_shows(log: Path) -> None:
     logs = Logs((str(log),))
     assert _shown("verb:delete resource:secrets", logs).could is not Could.NO

@@ -7,17 +7,26 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.cells import cell_len
 from rich.table import Table
+from rich.text import Text
 
 from kubewitness.alert.render.comma_separated import cell
 from kubewitness.alert.render.row_format import RowFormat
-from kubewitness.look.console import Paper
+from kubewitness.look.console import Paper, print_hanging
 from kubewitness.words.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import Console, JustifyMethod
+
 _WIDTH = 100
+_SHORT = 20
+"""A column that is not wider is never folded: times, verbs, most addresses."""
+_FOLDED = 16
+"""What a wider one is folded to at the least; where that does not fit, values stand one below the other."""
+_GAP = 2
 _NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
 
 
@@ -91,20 +100,42 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO, typ
     console = Paper(file=out, markup=False, highlight=False, emoji=False)
     console.width = max(console.width, _WIDTH) if console.is_terminal else _WIDTH
     pending = iter(rows)
-    first = list(islice(pending, most))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for index, name in enumerate(names):
-        is_number = index < len(types) and any(word in types[index] for word in _NUMBERS)
-        table.add_column(visible(name), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
-    for row in first:
-        table.add_row(*(_shown(value) for value in row))
-    console.print(table)
+    first = [[_shown(value) for value in row] for row in islice(pending, most)]
     left = sum(1 for _ in pending)
+    header = [visible(name) for name in names]
+    widths = [max(map(cell_len, column)) for column in zip(header, *first, strict=True)]
+    least = sum(width if width <= _SHORT else _FOLDED for width in widths) + _GAP * (len(widths) - 1)
+    if first and least > console.width:
+        _print_one_below_the_other(console, header, first)
+    else:
+        console.print(_side_by_side(header, first, widths, types))
     if not first:
         console.print("no rows")
     elif left:
         console.print(f"the first {len(first):,} of {len(first) + left:,} rows; --most shows more", style="dim")
     return len(first) + left
+
+
+def _side_by_side(header: list[str], rows: list[list[str]], widths: list[int], types: Sequence[str]) -> Table:
+    """One line per row; what is short (times, verbs, addresses) is never broken, what is long is folded."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for index, (name, width) in enumerate(zip(header, widths, strict=True)):
+        is_number = index < len(types) and any(word in types[index] for word in _NUMBERS)
+        side: JustifyMethod = "right" if is_number else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=is_number or width <= _SHORT)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _print_one_below_the_other(console: Console, header: list[str], rows: list[list[str]]) -> None:
+    """A line for each value that is not empty, and an empty line behind each row."""
+    indent = max(map(cell_len, header)) + 2
+    for row in rows:
+        for name, value in zip(header, row, strict=True):
+            if value:
+                print_hanging(console, Text(name, style="dim"), Text(value), indent=indent)
+        console.print()
 
 
 def _shown(value: Any) -> str:

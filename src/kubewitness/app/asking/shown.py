@@ -77,6 +77,16 @@ def could_have_shown(predicate: Predicate, logs: Logs, events: Events, policy: P
         UsageError: the policy cannot be read.
         PolicyError: kube-apiserver would not load it.
     """
+    found = _could_have_recorded(predicate, logs, events, policy)
+    if not events.ledger.partial or found.could not in (Could.YES, Could.PARTLY):
+        return found
+    records = "1 record" if events.ledger.partial == 1 else f"{events.ledger.partial:,} records"
+    lost = f"what stood behind the cut of {records}: kubewitness hunt cut-records"
+    return Shown(Could.PARTLY, found.recording, (lost, *found.reasons))
+
+
+def _could_have_recorded(predicate: Predicate, logs: Logs, events: Events, policy: Path | None) -> Shown:
+    """The same of records that came whole."""
     recording = load_recording(policy) if policy else None
     if not events.ledger.events and logs.store is not None:
         return Shown(Could.NO, reasons=("the store has no events of this period and cluster",))
