@@ -210,6 +210,17 @@ def test_hostile_text_stays_text_wherever_it_stands(
     assert Page(text).tags.count("script") == 1
 
 
+@pytest.mark.parametrize(
+    ("count", "shown"), [(99_999, " 99,999 "), (666_666, " 666 k "), (999_999, " 999 k "), (2_500_000, " 2.5 M ")]
+)
+def test_a_large_count_has_room_beside_a_long_name(report: Report, count: int, shown: str) -> None:
+    alert = dataclasses.replace(
+        report.alerts[0], count=count, actor="system:serviceaccount:a-long-namespace:a-long-name"
+    )
+    table = rendered(dataclasses.replace(report, alerts=(alert,)), "table")
+    assert shown in next(line for line in table.splitlines() if "a-long-name" in line)
+
+
 def test_a_page_says_how_many_events_it_leaves_out(
     report: Report,
     rule_of: Callable[..., RuleInfo],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _COUNT = 7
+_SHORT_OF = 100_000
 _TIME = 11
 _MOST_REJECTED = 3
 
@@ -134,7 +135,7 @@ def _print_informational(console: Console, indent: int, alerts: Sequence[Alert])
             several[0].severity.value,
             visible(several[0].title),
             visible(who) + more,
-            f"{requests:,}",
+            _in_short(requests),
             _when(first),
         )
         row = _row(console.width, indent, cells)
@@ -153,7 +154,14 @@ def _print_indented(console: Console, indent: int, text: Text) -> None:
 
 def _cells(alert: Alert) -> tuple[str, str, str, str, str]:
     who = visible(alert.actor) if alert.actor else "-"
-    return alert.severity.value, visible(alert.title), who, f"{alert.count:,}", _when(alert.first_at)
+    return alert.severity.value, visible(alert.title), who, _in_short(alert.count), _when(alert.first_at)
+
+
+def _in_short(count: int) -> str:
+    """A number as its column has room for it: the sentence below tells it whole."""
+    if count >= 1_000_000:  # noqa: PLR2004 - the meaning of M
+        return f"{count / 1_000_000:,.1f} M"
+    return f"{count:,}" if count < _SHORT_OF else f"{count // 1_000:,} k"
 
 
 def _row(width: int, indent: int, cells: tuple[str, str, str, str, str]) -> Text:
