@@ -120,11 +120,11 @@ def test_what_a_phrase_names_is_told_of_all_events_however_many_there_are(
     monkeypatch.setattr(accounts, "_READ_AT_ONCE", at_once)
     rule, log = tmp_path / "shell.yml", tmp_path / "audit.log"
     rule.write_text(RULE.replace("configmaps", "pods").replace("read {object}", "ran {command} in {objects}"))
-    log.write_text("".join(json.dumps(_exec(n)) + "\n" for n in range(70)), encoding="utf-8")
+    log.write_text("".join(json.dumps(_exec(n)) + "\n" for n in range(120)), encoding="utf-8")
     (alert,) = scan([str(log)], plan_rules([rule], builtin=False)).alerts
-    assert "ran run-0, run-60, run-1 and 67 more in pod p-0" in alert.explanation
-    assert alert.explanation.endswith("and 67 more from 10.0.0.1")
-    assert len(alert.objects) == 70
+    assert "ran run-0, run-60, run-1 and 117 more in pod p-0" in alert.explanation
+    assert alert.explanation.endswith("and 117 more from 10.0.0.1")
+    assert len(alert.objects) == 120
     assert "request_uri" in alert.events[0].details
     assert "request_uri" not in alert.events[-1].details
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from kubewitness.model.ledger import Origin
     from kubewitness.query.engine import Engine
 
-_SHOWN = 50
-"""Of how many of its events, the first ones, an alert tells everything."""
+_SHOWN = 100
+"""Of how many of its events, the first ones, an alert tells everything: no report shows more of them so."""
 _READ_AT_ONCE = 10_000
 _IDENTITY = ("audit_id", "stage", "actor")
 _OUTLINE = (
