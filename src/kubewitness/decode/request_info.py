@@ -7,7 +7,7 @@ that the server cannot parse (`limit=x`) make it ignore the field selector too; 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 _SPECIAL = frozenset({"proxy", "watch"})
@@ -51,25 +51,12 @@ def request_info(method: str, uri: str) -> RequestInfo:
     special = rest[0] if rest[0] in _SPECIAL else None
     if special and len(rest) == 1:  # The server refuses it before anything else.
         return RequestInfo(method.lower(), path, is_resource_request=True, api_group=group, api_version=version)
-    verb = special or _VERBS.get(method, "")
-    namespace, resource, name, subresource = _object(rest, special)
-    if not name and verb == "get":
+    info = _of_resource(special or _VERBS.get(method, ""), path, parts, special)
+    if not info.name and info.verb == "get":
         watch = _parameter(uri, "watch")
         verb = "list" if watch is None or watch.lower() in _FALSE else "watch"
-        name = _selected_name(uri)
-    elif not name and verb == "delete":
-        verb = "deletecollection"
-    return RequestInfo(
-        verb,
-        path,
-        is_resource_request=True,
-        api_group=group,
-        api_version=version,
-        namespace=namespace,
-        resource=resource,
-        subresource=subresource,
-        name=name,
-    )
+        return replace(info, verb=verb, name=_selected_name(uri))
+    return replace(info, verb="deletecollection") if not info.name and info.verb == "delete" else info
 
 
 def info_of_event(verb: str, uri: str) -> RequestInfo:
@@ -78,11 +65,17 @@ def info_of_event(verb: str, uri: str) -> RequestInfo:
     parts = _resource_parts(path)
     if parts is None:
         return RequestInfo(verb, path)
-    group, version, rest = parts
+    rest = parts[2]
     special = rest[0] if rest[0] in _SPECIAL and len(rest) > 1 else None
+    info = _of_resource(verb, path, parts, special)
+    is_list = not info.name and special is None and verb in {"list", "watch"}
+    return replace(info, name=_selected_name(uri)) if is_list else info
+
+
+def _of_resource(verb: str, path: str, parts: tuple[str, str, list[str]], special: str | None) -> RequestInfo:
+    """What a request for a resource is about, as far as its path says."""
+    group, version, rest = parts
     namespace, resource, name, subresource = _object(rest, special)
-    if not name and special is None and verb in {"list", "watch"}:
-        name = _selected_name(uri)
     return RequestInfo(
         verb,
         path,

@@ -15,17 +15,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from kubewitness.app.policies.acted import actions_of_rows, read_into
 from kubewitness.app.policies.lines import ApplyOptions
 from kubewitness.app.policies.pieces import DecodedRows, tasks
 from kubewitness.app.policies.writing import task_writer, worker_count
-from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading, demand_events
+from kubewitness.app.reading import Target
+from kubewitness.app.readings import demand_events
 from kubewitness.decode.engine_shapes import Depth, EngineShape
-from kubewitness.facts import macros
 from kubewitness.model.errors import UsageError
 from kubewitness.policy.action import Action
 from kubewitness.policy.bulk import acted_floors
-from kubewitness.query.engine import Engine
 from kubewitness.query.reading import OUTCOME
 from kubewitness.sources import find_sources
 from kubewitness.words.lists import counted
@@ -33,8 +32,10 @@ from kubewitness.words.lists import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from kubewitness.app.readings import Reading
     from kubewitness.model.ledger import Rejection
     from kubewitness.policy.model import Policy
+    from kubewitness.query.engine import Engine
 
 _CREATE = "CREATE TABLE acted (source_id INTEGER, record_line BIGINT, outcome TINYINT, action TINYINT, change TINYINT)"
 _SELECT = f"""
@@ -51,10 +52,6 @@ SELECT
     END AS change
 FROM acted
 """  # noqa: S608 - a constant
-_ACTIONS = """
-SELECT string_agg(chr(CASE WHEN outcome = 0 THEN 45 ELSE action END), '' ORDER BY rowid) FROM acted
-WHERE rowid >= $first AND rowid < $end
-"""
 _COUNTS = """
 SELECT
     count(*) FILTER (change = 1 AND outcome = 1),
@@ -173,36 +170,18 @@ def apply_policy(policy: Policy, paths: Sequence[str], out: IO[bytes], options: 
     options = options or ApplyOptions()
     size = sum(source.size for source in find_sources(list(paths)).sources)
     workers = worker_count() if size >= _LEAST_SHARED_BYTES else 1
+    target = Target("acted", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
     with (
         tempfile.TemporaryDirectory(prefix="kubewitness-") as folder,
         task_writer(out, options, workers=workers) as write,  # now: they start while the engine reads
     ):
-        engine = Engine(Path(folder))
-        try:
-            engine.run(macros())
-            engine.run(_CREATE)
-            reading = Reading()
-            target = Target("acted", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
-            read_sources(engine, paths, target, Path(folder), reading)
-            reading.demand_sources()
+        with read_into(target, _CREATE, paths, Path(folder)) as (engine, reading):
             ((lowered, more, other, events),) = engine.run(_COUNTS)
             demand_events(reading.ledger(events=events, partial=0, duplicates=0, other=other))
-            actions = _actions(engine)
+            actions = actions_of_rows(engine)
             decoded = _decoded_rows(engine, reading, len(actions))
-        finally:
-            engine.close()
         write(tasks(reading, actions, decoded))
     return _applied(reading, actions, lowered=lowered, more=more, other=other)
-
-
-def _actions(engine: Engine) -> bytes:
-    """What becomes of each row, one letter each."""
-    ((rows,),) = engine.run("SELECT coalesce(max(rowid) + 1, 0) FROM acted")
-    found = bytearray()
-    for first in range(0, rows, _PAGE_ROWS):
-        ((page,),) = engine.run(_ACTIONS, {"first": first, "end": first + _PAGE_ROWS})
-        found += page.encode()
-    return bytes(found)
 
 
 def _decoded_rows(engine: Engine, reading: Reading, end: int) -> dict[int, DecodedRows]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.app.caching import keep, name_of, program_state, recall
-from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading, demand_events
+from kubewitness.app.policies.acted import read_into
+from kubewitness.app.reading import Target
+from kubewitness.app.readings import demand_events
 from kubewitness.decode.engine_shapes import Depth
 from kubewitness.facts import macros
 from kubewitness.model.recording import Level, Stage
@@ -192,26 +193,21 @@ def _read(paths: Sequence[str], policies: Sequence[Policy]) -> tuple[list[Record
         {_KEYS}, impersonated_username IS NOT NULL AS impersonated, {listed}
     FROM asked
     """  # noqa: S608 - names of columns and expressions of policies
-    with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
-        engine = Engine(Path(folder))
-        try:
-            engine.run(macros())
-            engine.run(
-                "CREATE TABLE recorded (source_id INTEGER, record_line BIGINT, outcome TINYINT, asked_verb VARCHAR,"
-                " asked_api_group VARCHAR, asked_combined_resource VARCHAR, is_resource_request BOOLEAN, level VARCHAR,"
-                " stage VARCHAR, impersonated BOOLEAN, "
-                + ", ".join(f"rule_{index} INTEGER" for index in range(len(policies)))
-                + ")"
-            )
-            reading = Reading()
-            target = Target("recorded", select, asked_floors(), depth=Depth.HEADS)
-            read_sources(engine, paths, target, Path(folder), reading)
-            reading.demand_sources()
-            found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))
-            ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
-            demand_events(reading.ledger(events=records, partial=0, duplicates=0, other=0))
-        finally:
-            engine.close()
+    create = (
+        "CREATE TABLE recorded (source_id INTEGER, record_line BIGINT, outcome TINYINT, asked_verb VARCHAR,"
+        " asked_api_group VARCHAR, asked_combined_resource VARCHAR, is_resource_request BOOLEAN, level VARCHAR,"
+        " stage VARCHAR, impersonated BOOLEAN, "
+        + ", ".join(f"rule_{index} INTEGER" for index in range(len(policies)))
+        + ")"
+    )
+    target = Target("recorded", select, asked_floors(), depth=Depth.HEADS)
+    with (
+        tempfile.TemporaryDirectory(prefix="kubewitness-") as folder,
+        read_into(target, create, paths, Path(folder)) as (engine, reading),
+    ):
+        found = engine.run(_SHARED.format(keys=_KEYS, rules=columns))
+        ((records,),) = engine.run("SELECT count(*) FROM recorded WHERE outcome <> 0")
+        demand_events(reading.ledger(events=records, partial=0, duplicates=0, other=0))
     return _rows(found), records + reading.other + reading.rejected
 
 

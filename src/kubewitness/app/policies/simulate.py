@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubewitness.app.policies.acted import actions_of_rows, read_into
 from kubewitness.app.policies.sizes import measure
-from kubewitness.app.reading import Target, read_sources
-from kubewitness.app.readings import Reading, demand_events
+from kubewitness.app.reading import Target
+from kubewitness.app.readings import demand_events
 from kubewitness.decode.engine_shapes import Depth
-from kubewitness.facts import macros
 from kubewitness.model.recording import Level
 from kubewitness.policy.bulk import acted_floors
 from kubewitness.policy.model import Policy, PolicyRule
 from kubewitness.policy.prices import monthly
-from kubewitness.query.engine import Engine
 from kubewitness.query.reading import OUTCOME
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kubewitness.policy.prices import Prices
+    from kubewitness.query.engine import Engine
 
 KEEP_ALL = Policy((PolicyRule(Level.REQUEST_RESPONSE),))
 """The policy that leaves a log as it is."""
@@ -43,7 +43,7 @@ GROUPINGS = {
 _PAGE_ROWS = 200_000
 _CLIENTS_SHOWN = 60
 _CREATE = """
-CREATE TABLE simulated (
+CREATE TABLE acted (
     source_id INTEGER, record_line BIGINT, outcome TINYINT, action TINYINT, more BOOLEAN, policy_rule INTEGER,
     verb VARCHAR, resource VARCHAR, username VARCHAR, client VARCHAR, level VARCHAR, stage VARCHAR, namespace VARCHAR,
     happened_at TIMESTAMP
@@ -82,7 +82,7 @@ SELECT
     count(*) FILTER (action NOT IN (78, 83)),  -- N and S: dropped
     coalesce(sum(size_before), 0)::BIGINT,
     coalesce(sum(size_after), 0)::BIGINT
-FROM simulated POSITIONAL JOIN sizes
+FROM acted POSITIONAL JOIN sizes
 WHERE outcome IN (1, 2)
 GROUP BY name
 ORDER BY 4 DESC, name
@@ -90,7 +90,7 @@ ORDER BY 4 DESC, name
 _CLIENTS = """
 -- One row per user and resource, those with the most bytes that the policy keeps first.
 SELECT username, resource, sum(size_after)::BIGINT AS kept
-FROM simulated POSITIONAL JOIN sizes
+FROM acted POSITIONAL JOIN sizes
 WHERE outcome IN (1, 2) AND username IS NOT NULL AND resource IS NOT NULL
 GROUP BY username, resource
 HAVING kept > 0
@@ -103,7 +103,7 @@ SELECT
     max(happened_at) FILTER (outcome IN (1, 2)),
     count(*) FILTER (more AND outcome IN (1, 2)),
     count(*) FILTER (outcome = 3)
-FROM simulated
+FROM acted
 """
 
 
@@ -173,51 +173,32 @@ def simulate(policy: Policy, paths: Sequence[str], *, title: str = "") -> Simula
     Raises:
         UnreadableError: nothing of the paths could be read.
     """
-    with tempfile.TemporaryDirectory(prefix="kubewitness-") as folder:
-        engine = Engine(Path(folder))
-        try:
-            engine.run(macros())
-            engine.run(_CREATE)
-            reading = Reading()
-            target = Target("simulated", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
-            read_sources(engine, paths, target, Path(folder), reading)
-            reading.demand_sources()
-            _store_sizes(engine, *measure(reading, _actions(engine)))
-            first_at, last_at, more, other = engine.run(_WHOLE)[0]
-            totals = _totals(engine, "NULL")
-            events = totals[0].events if totals else 0
-            demand_events(reading.ledger(events=events, partial=0, duplicates=0, other=other))
-            return Simulated(
-                title=title,
-                whole=totals[0] if totals else Share(None, 0, 0, 0, 0),
-                by_rule=_totals(engine, "policy_rule"),
-                by={name: _totals(engine, column) for name, column in GROUPINGS.items()},
-                clients=tuple((user, resource) for user, resource, _ in engine.run(_CLIENTS, {"most": _CLIENTS_SHOWN})),
-                more=more,
-                other=other + reading.other,
-                rejected=reading.rejected,
-                first_at=first_at,
-                last_at=last_at,
-            )
-        finally:
-            engine.close()
-
-
-def _actions(engine: Engine) -> bytes:
-    found = bytearray()
-    while True:
-        page = engine.run(
-            "SELECT CASE WHEN outcome = 0 THEN 45 ELSE action END FROM simulated"
-            " WHERE rowid >= $first AND rowid < $end ORDER BY rowid",
-            {"first": len(found), "end": len(found) + _PAGE_ROWS},
+    target = Target("acted", _SELECT, acted_floors(policy), depth=Depth.HEADS, as_written=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="kubewitness-") as folder,
+        read_into(target, _CREATE, paths, Path(folder)) as (engine, reading),
+    ):
+        _store_sizes(engine, *measure(reading, actions_of_rows(engine)))
+        first_at, last_at, more, other = engine.run(_WHOLE)[0]
+        totals = _totals(engine, "NULL")
+        events = totals[0].events if totals else 0
+        demand_events(reading.ledger(events=events, partial=0, duplicates=0, other=other))
+        return Simulated(
+            title=title,
+            whole=totals[0] if totals else Share(None, 0, 0, 0, 0),
+            by_rule=_totals(engine, "policy_rule"),
+            by={name: _totals(engine, column) for name, column in GROUPINGS.items()},
+            clients=tuple((user, resource) for user, resource, _ in engine.run(_CLIENTS, {"most": _CLIENTS_SHOWN})),
+            more=more,
+            other=other + reading.other,
+            rejected=reading.rejected,
+            first_at=first_at,
+            last_at=last_at,
         )
-        if not page:
-            return bytes(found)
-        found += bytes(code for (code,) in page)
 
 
 def _store_sizes(engine: Engine, before: array[int], after: array[int]) -> None:
-    """One row per row of `simulated`, in its order."""
+    """One row per row of `acted`, in its order."""
     engine.run("CREATE TABLE sizes (size_before BIGINT, size_after BIGINT)")
     for first in range(0, len(before), _PAGE_ROWS):
         page = slice(first, first + _PAGE_ROWS)
