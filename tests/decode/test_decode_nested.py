@@ -84,13 +84,15 @@ def test_what_lies_beside_events_in_a_list_is_counted() -> None:
     assert isinstance(neighbour, Rejected)
 
 
-@pytest.mark.parametrize("cut", range(100, 190, 7))
+CUTTABLE = json.dumps({"took": 1, "hits": {"hits": [{"_source": {"message": LOG}}, {"_source": {"audit": OTHER}}]}})
+FIRST_ENDS = CUTTABLE.index("}}, {")
+
+
+@pytest.mark.parametrize("cut", range(FIRST_ENDS + 1, len(CUTTABLE), 7))
 def test_of_a_cut_answer_what_came_before_is_kept(cut: int) -> None:
-    text = json.dumps({"took": 1, "hits": {"hits": [{"_source": {"message": LOG}}, {"_source": {"audit": OTHER}}]}})
-    events = [outcome for outcome in decode(text[:cut] if cut < len(text) else text) if isinstance(outcome, Event)]
-    if cut > text.index("}}, {"):
-        assert json.loads(events[0].text)["auditID"] == "a"
-    assert all(event.partial for event in events[1:])
+    first, *others = [outcome for outcome in decode(CUTTABLE[:cut]) if isinstance(outcome, Event)]
+    assert (json.loads(first.text)["auditID"], first.partial) == ("a", False)
+    assert all(event.partial for event in others)
 
 
 @pytest.mark.parametrize(

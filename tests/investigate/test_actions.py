@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubewitness.decode.request_info import info_of_event
-from kubewitness.investigate.actions import action_of, group_actions
+from kubewitness.investigate.actions import group_actions
 from kubewitness.investigate.phrases import duration
 from kubewitness.investigate.requests import Ending, Request
 
@@ -71,12 +71,12 @@ def test_no_request_is_lost_or_doubled_whatever_is_missing(rows: list[list[Any]]
 
 
 def test_a_request_alone_is_an_action() -> None:
-    action = action_of(_request(0, [0, "kubectl", "delete", "/api/v1/namespaces/a/pods/p", 200]))
+    (action,) = group_actions([_request(0, [0, "kubectl", "delete", "/api/v1/namespaces/a/pods/p", 200])])
     assert (action.text, action.objects, action.is_change) == ("deleted pod p (namespace a)", ("pods/a/p",), True)
 
 
 def test_an_action_that_was_refused_changed_nothing() -> None:
-    action = action_of(_request(0, [0, "kubectl", "delete", "/api/v1/namespaces/a/pods/p", 403]))
+    (action,) = group_actions([_request(0, [0, "kubectl", "delete", "/api/v1/namespaces/a/pods/p", 403])])
     assert (action.refused, action.failed, action.is_change) == (1, 0, False)
 
 

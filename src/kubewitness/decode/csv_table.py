@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -72,22 +73,11 @@ def decode_csv(stream: BinaryIO) -> Iterator[Outcome]:
 
 def _decode_rows(names: list[str], lines: _CountedLines, delimiter: str) -> Iterator[Outcome]:
     """Decode the rows after the header; the first ones are held until it is known how they write days."""
-    held: list[_Row] | None = []
-    is_late = False
-    for row in _rows(names, lines, delimiter):
-        if held is None:
-            yield from _decode_row(row, day_first=is_late)
-            continue
-        held.append(row)
-        if len(held) == _ROWS_TO_LOOK_AT:
-            is_late = _is_day_first(held)
-            for each in held:
-                yield from _decode_row(each, day_first=is_late)
-            held = None
-    if held:
-        is_late = _is_day_first(held)
-        for each in held:
-            yield from _decode_row(each, day_first=is_late)
+    rows = _rows(names, lines, delimiter)
+    held = list(islice(rows, _ROWS_TO_LOOK_AT))
+    day_first = _is_day_first(held)
+    for row in chain(held, rows):
+        yield from _decode_row(row, day_first=day_first)
 
 
 def _rows(names: list[str], lines: _CountedLines, delimiter: str) -> Iterator[_Row]:

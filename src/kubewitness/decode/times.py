@@ -51,9 +51,12 @@ def rfc3339(text: str | None, *, day_first: bool = False) -> str | None:
         return f"{iso[1]}T{iso[2]}{(iso[3] or 'Z').upper()}"
     if local := _LOCAL_TIME.fullmatch(text):
         first, mark, second, third, hour, minute, seconds, fraction, half = local.groups()
-        year, month, day = (first, second, third) if len(first) == _YEAR_DIGITS else (third, first, second)
-        if year is third and (mark != "/" or day_first or int(month) > _MONTHS):
-            month, day = day, month
+        if len(first) == _YEAR_DIGITS:
+            year, month, day = first, second, third
+        elif mark != "/" or day_first or int(first) > _MONTHS:
+            day, month, year = first, second, third
+        else:
+            month, day, year = first, second, third
         hours = int(hour)
         if half is not None:
             hours = hours % _NOON + (_NOON if half in "pP" else 0)

@@ -103,11 +103,6 @@ def group_actions(requests: Sequence[Request]) -> tuple[Action, ...]:
     return tuple(_action(draft) for draft in _merged(drafts))
 
 
-def action_of(request: Request) -> Action:
-    """An action of one request alone."""
-    return _action(_Draft(sort_of(request.details), [request], []))
-
-
 def _action(draft: _Draft) -> Action:
     everything = sorted((*draft.requests, *draft.beside), key=lambda each: (each.began_at is None, each.began_at))
     about = [request.details for request in draft.requests]

@@ -21,8 +21,6 @@ from kubewitness.query.needs import NOTHING, Needs, needs
 from kubewitness.query.predicate import (
     And,
     Exists,
-    Flag,
-    InNetwork,
     Keyword,
     Not,
     Number,
@@ -233,8 +231,6 @@ def _one(predicate: Predicate, value: str | None) -> bool | None:
             if value is None or value == "":
                 return False
             return _text(value, operator, wanted, cased=cased)
-        case Flag() | InNetwork() | Number():
-            return None
         case _:
             return None
 

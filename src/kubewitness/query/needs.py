@@ -61,11 +61,6 @@ class Needs:
     traits: frozenset[Trait] | None = None
     actor_kinds: frozenset[str] | None = None
 
-    @property
-    def is_met_by_many(self) -> bool:
-        """Whether nothing rare is necessary: at most a kind of actor."""
-        return self == Needs(actor_kinds=self.actor_kinds)
-
     def both(self, other: Needs) -> Needs:
         """What is necessary when both are."""
         return Needs(

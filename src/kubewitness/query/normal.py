@@ -69,11 +69,6 @@ def negated(predicate: Predicate) -> Predicate:
             return leaf.item if isinstance(leaf, Not) else Not(leaf)
 
 
-def is_opposite(one: Predicate, other: Predicate) -> bool:
-    """Whether one of two predicates in the spelling of `normalise` is the other one's `Not`."""
-    return one == Not(other) or other == Not(one)
-
-
 def _all(items: Iterable[Predicate]) -> Predicate:
     kept = _kept(items, And, absorbed_by=Or)
     if NEVER in kept or _has_opposites(kept):

@@ -20,7 +20,6 @@ from kubewitness.store.table import FORMAT, PARTITIONS, STATISTICS, schema_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from kubewitness.store.files import DataFile
 
@@ -129,11 +128,6 @@ class Lake:
         """Number of the last commit."""
         return self._table.version()
 
-    @property
-    def created_at_ms(self) -> int | None:
-        """When it was made, in milliseconds since 1970."""
-        return self._table.metadata().created_time
-
     def refresh(self) -> None:
         """See what others have committed meanwhile.
 
@@ -230,11 +224,6 @@ class Lake:
             ]
             self._table.update_incremental()
         return sorted(set(found))
-
-    def version_at(self, moment: datetime) -> None:
-        """Go back to what the store was at a time; only for reading."""
-        with _told(self.location):
-            self._table.load_as_version(moment)
 
     def _check(self) -> None:
         configuration = self._table.metadata().configuration

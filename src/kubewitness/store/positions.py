@@ -40,10 +40,6 @@ class Position:
     is_whole: bool = False
     begin: int = 0
 
-    def begin_of(self, size: int) -> int:
-        """Byte at which the last piece of this size begins."""
-        return self.end - size
-
     def fields(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)

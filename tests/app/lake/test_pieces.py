@@ -41,7 +41,7 @@ def test_pieces_are_the_source_and_positions_say_what_was_taken(
     assert len(found) > 2
     assert b"".join(piece.path.read_bytes() for piece in found) == taken
     for piece in found:
-        before = taken[: piece.position.begin_of(piece.size)]
+        before = taken[: piece.position.end - piece.size]
         until = taken[: piece.position.end]
         assert piece.path.read_bytes() == until[len(before) :]
         assert piece.position.sha256 == hashlib.sha256(until).hexdigest()
