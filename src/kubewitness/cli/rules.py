@@ -19,6 +19,8 @@ from kubewitness.model.rule import RuleClass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from rich.console import Console
+
     from kubewitness.app.rulebook.reports import Feeding
     from kubewitness.app.rulebook.rules import RulePage
     from kubewitness.detect.cases import Case
@@ -295,7 +297,7 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _console().print(table)
 
 
-def _console() -> Any:
+def _console() -> Console:
 
     from kubewitness.look.console import open_console  # noqa: PLC0415
 

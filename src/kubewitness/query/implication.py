@@ -216,7 +216,11 @@ def _follows(known: Leaf, wanted: Leaf) -> bool:
         return any(_is_within(field, wanted.field) for field in _fields(known))
     if isinstance(known, Same) and isinstance(wanted, Same):
         return _follows_same(known, wanted)
-    if isinstance(known, Keyword | Same) or isinstance(wanted, Keyword | Same) or not _is_same(known, wanted):
+    if (
+        isinstance(known, Keyword | Same)
+        or isinstance(wanted, Keyword | Same)
+        or not _is_same(known.field, wanted.field)
+    ):
         return False
     match known, wanted:
         case Text(), Text():
@@ -227,15 +231,15 @@ def _follows(known: Leaf, wanted: Leaf) -> bool:
             return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type] # same version
         case TimePart(_, unit), TimePart(_, other_unit) if unit is other_unit:
             return _is_inside(known, wanted)
-        case (Number() | Compare(), Number() | Compare()) | (Moment(), Moment()):
-            return _is_inside(known, wanted)
+        case (Number() | Compare() as here, Number() | Compare() as there) | (Moment() as here, Moment() as there):
+            return _is_inside(here, there)
         case _:
             return False
 
 
 def _are_apart(one: Leaf, other: Leaf) -> bool:
     """Whether two tests of a field that has one value want different ones."""
-    if isinstance(one, Keyword | Same) or isinstance(other, Keyword | Same) or not _is_same(one, other):
+    if isinstance(one, Keyword | Same) or isinstance(other, Keyword | Same) or not _is_same(one.field, other.field):
         return False
     if one.field.path or one.field.column.is_list:
         return False
@@ -253,8 +257,8 @@ def _are_apart(one: Leaf, other: Leaf) -> bool:
             return (address := _address(value)) is not None and address not in network
         case TimePart(_, unit), TimePart(_, other_unit) if unit is other_unit:
             return _do_not_meet(one, other)
-        case (Number() | Compare(), Number() | Compare()) | (Moment(), Moment()):
-            return _do_not_meet(one, other)
+        case (Number() | Compare() as here, Number() | Compare() as there) | (Moment() as here, Moment() as there):
+            return _do_not_meet(here, there)
         case _:
             return False
 
@@ -269,8 +273,8 @@ def _fields(leaf: Leaf) -> tuple[Field, ...]:
             return (leaf.field,)
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    return bool(one.field.column.name == other.field.column.name and one.field.path == other.field.path)
+def _is_same(one: Field, other: Field) -> bool:
+    return one.column.name == other.column.name and one.path == other.path
 
 
 def _is_within(field: Field, outer: Field) -> bool:
@@ -284,7 +288,7 @@ def _follows_same(known: Same, wanted: Same) -> bool:
     return known.operator is Operator.EQUALS or wanted.operator is Operator.CONTAINS
 
 
-def _address(text: str) -> Any:
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that the engine sees in a text; None where it may see it otherwise."""
     if ":" in text and ("." in text or "%" in text):
         return None
@@ -298,7 +302,10 @@ def _address(text: str) -> Any:
 # Ranges: least and greatest value, and whether these belong to them.
 
 
-def _range(test: Any) -> tuple[Any, bool, Any, bool]:
+_Ranged: TypeAlias = Number | Compare | Moment | TimePart
+
+
+def _range(test: _Ranged) -> tuple[Any, bool, Any, bool]:
     match test:
         case Number(_, value):
             return value, True, value, True
@@ -309,11 +316,9 @@ def _range(test: Any) -> tuple[Any, bool, Any, bool]:
             if order in {Order.LESS, Order.LESS_OR_EQUAL}:
                 return None, True, value, is_closed
             return value, is_closed, None, True
-        case _:
-            raise AssertionError(test)
 
 
-def _is_inside(inner: Any, outer: Any) -> bool:
+def _is_inside(inner: _Ranged, outer: _Ranged) -> bool:
     low, has_low, high, has_high = _range(inner)
     outer_low, has_outer_low, outer_high, has_outer_high = _range(outer)
     starts = outer_low is None or (
@@ -325,11 +330,11 @@ def _is_inside(inner: Any, outer: Any) -> bool:
     return bool(starts and ends)
 
 
-def _do_not_meet(one: Any, other: Any) -> bool:
+def _do_not_meet(one: _Ranged, other: _Ranged) -> bool:
     return _ends_before(one, other) or _ends_before(other, one)
 
 
-def _ends_before(one: Any, other: Any) -> bool:
+def _ends_before(one: _Ranged, other: _Ranged) -> bool:
     _, _, high, has_high = _range(one)
     low, has_low, _, _ = _range(other)
     if high is None or low is None:

@@ -30,6 +30,7 @@ from kubewitness.query.engine import with_floors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from kubewitness.app.events import Events, Logs
     from kubewitness.investigate.rbac.propose import Folding, Proposal
@@ -166,7 +167,7 @@ def replay_role(logs: Logs, name: str, manifests: Manifests, *, attack: bool = T
     )
 
 
-def _open(logs: Logs, name: str) -> Any:
+def _open(logs: Logs, name: str) -> AbstractContextManager[Events]:
     return open_events(logs, _COLUMNS, is_about(user_name(name), groups=True))
 
 
