@@ -15,6 +15,7 @@ from kubewitness.cli import EXIT_MET, examples
 from kubewitness.cli.logs import PATHS_HELP, LogOptions
 from kubewitness.cli.writing import write
 from kubewitness.model.errors import UsageError
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from kubewitness.app.investigate.cases import Added
@@ -159,8 +160,8 @@ def rerun(
     from kubewitness.app.investigate.cases import ask_again  # noqa: PLC0415 - the engine comes with it
 
     then, now = ask_again(folder, entry)
-    print(f"then: {then.count:,} of {then.looked_at:,} events")  # noqa: T201 - this is the front end
-    print(f"now:  {now.count:,} of {now.looked_at:,} events")  # noqa: T201
+    print(f"then: {then.count:,} of {counted(then.looked_at, 'record')}")  # noqa: T201 - this is the front end
+    print(f"now:  {now.count:,} of {counted(now.looked_at, 'record')}")  # noqa: T201
     same = (then.count, [event.sha256 for event in then.events]) == (now.count, [each.sha256 for each in now.events])
     print("the same answer" if same else "another answer")  # noqa: T201
     return 0 if same else EXIT_MET
@@ -230,9 +231,11 @@ def verify(
     found = verify_case(path, key=key, signers=signers, sources=sources)
     for problem in (*found.problems, *found.moved):
         print(visible(f"WRONG: {problem}"))  # noqa: T201 - this is the front end
-    print(f"{found.files:,} files, {found.records:,} original records with the hashes that entries name")  # noqa: T201
+    files, records = counted(found.files, "file"), counted(found.records, "original record")
+    print(f"{files}, {records} with the hashes that entries name")  # noqa: T201
     if found.sources is not None:
-        print(f"{found.sources:,} records stand in their logs as they were pinned")  # noqa: T201
+        verb = "stands in its log as it was" if found.sources == 1 else "stand in their logs as they were"
+        print(f"{counted(found.sources, 'record')} {verb} pinned")  # noqa: T201
     if path.is_file():
         print(visible(f"{found.signed.value}{': ' + found.signer if found.signer else ''}"))  # noqa: T201
         if found.signed is Signed.SSH and signers is None and found.is_sound:
@@ -243,11 +246,11 @@ def verify(
 
 def _tell(added: Added) -> None:
     for entry in added.entries[:10]:
-        _say(f"{entry.kind.value} {entry.id}" + (f", {len(entry.events)} records" if entry.events else ""))
+        _say(f"{entry.kind.value} {entry.id}" + (f", {counted(len(entry.events), 'record')}" if entry.events else ""))
     if len(added.entries) > 10:  # noqa: PLR2004 - enough to see
         _say(f"and {len(added.entries) - 10:,} more")
     if added.known:
-        _say(f"{added.known:,} were in the case already")
+        _say(f"{added.known:,} {'was' if added.known == 1 else 'were'} in the case already")
     if added.bare:
         _say(f"warning: {added.bare:,} alerts are pinned without records: their logs are not where the report says")
     if added.left_out > 0:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from kubewitness.decode.times import utc
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -270,7 +271,7 @@ def headline(entry: Entry) -> str:
             return _deed(entry.event.details) if entry.event else ""
         case Kind.QUERY:
             query = entry.query
-            return f"{query.filter}: {query.count:,} of {query.looked_at:,} events" if query else ""
+            return f"{query.filter}: {query.count:,} of {counted(query.looked_at, 'record')}" if query else ""
         case Kind.NOTE:
             return entry.note
         case Kind.COVERAGE:

@@ -378,13 +378,17 @@ def test_the_command_line_tells_a_case_from_beginning_to_end(
     _run("new", folder, "--title", "Dump", "--author", "ann")
     assert "NOT redacted" in capsys.readouterr().err
     _run("add", folder, log, "--rule", "all-secrets-listed", "--note", "here")
+    assert capsys.readouterr().err.splitlines()[0].endswith(", 1 record")
     _run("add", folder, log, "--audit-id", "id-0")
+    assert capsys.readouterr().err == "1 was in the case already\n"
     _run("add", folder, log, "--query", "verb:delete")
+    _run("add", folder, log, "--query", "verb:patch")
     _run("note", folder, "found by the pager")
     _run("show", folder)
     shown = capsys.readouterr().out
     assert "All" in shown or "all secrets" in shown
     assert "found by the pager" in shown
+    assert "2 queries, 1 note; 1 original record\n" in shown
     _run("show", folder, "--format", "json")
     entries = json.loads(capsys.readouterr().out)["entries"]
     query = next(entry["id"] for entry in entries if entry["kind"] == "query")

@@ -13,6 +13,7 @@ from kubewitness.investigate.render.case_chart import draw
 from kubewitness.investigate.render.pages import page
 from kubewitness.look.console import open_console
 from kubewitness.words.escape import visible
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _LONGEST = 2_000
 _MOST_EVENTS = 50
 _LONGEST_SOURCE = 48
+_PLURALS = {
+    Kind.ALERT: "alerts", Kind.EVENT: "events", Kind.QUERY: "queries", Kind.NOTE: "notes", Kind.COVERAGE: "coverages",
+}  # fmt: skip
 _NOT_SHOWN = frozenset({"happened_at", "cluster"})
 
 
@@ -41,7 +45,7 @@ def to_page(case: Case, originals: Mapping[str, str] | None = None) -> str:
         story=[(entry, headline(entry), _tone(entry)) for entry in case.story],
         evidence=sorted(case.records.values(), key=lambda event: (event.at is None, event.at, event.source)),
         originals={name: text[:_LONGEST] for name, text in (originals or {}).items()},
-        kinds=[(kind.value, f"{kind.value}s") for kind in (Kind.ALERT, Kind.EVENT)] + [(Kind.QUERY.value, "queries")],
+        kinds=[(kind.value, _PLURALS[kind]) for kind in (Kind.ALERT, Kind.EVENT, Kind.QUERY)],
         ledgers=_ledgers(case),
         is_revealed=originals is not None,
         Kind=Kind,
@@ -93,8 +97,8 @@ def to_text(case: Case) -> str:
     console.print(visible(case.title))
     console.print(visible(f"case {case.id}, made {case.created_at:%Y-%m-%d %H:%M} UTC by {case.author}"))
     counts = {kind: sum(entry.kind is kind for entry in case.entries) for kind in Kind}
-    listed = ", ".join(f"{count:,} {kind.value}{'s' if count != 1 else ''}" for kind, count in counts.items() if count)
-    console.print(f"{listed or 'nothing pinned yet'}; {len(case.records):,} original records\n")
+    listed = ", ".join(counted(count, kind.value, _PLURALS[kind]) for kind, count in counts.items() if count)
+    console.print(f"{listed or 'nothing pinned yet'}; {counted(len(case.records), 'original record')}\n")
     for note in case.loose_notes:
         console.print(visible(f"  note {note.id} {note.author} {note.added_at:%Y-%m-%d %H:%M}: {note.note}"))
     for entry in case.story:
