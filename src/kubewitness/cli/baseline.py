@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from kubewitness.cli.content import RuleFolders  # noqa: TC001 - cyclopts reads the annotations
 from kubewitness.cli.logs import demand_paths
 from kubewitness.words.lists import counted
 
@@ -25,10 +26,7 @@ def learn(
     output: Annotated[
         Path, Parameter(name=["--output", "-o"], help="The baseline; one that is there already is added to.")
     ],
-    rules: Annotated[
-        list[Path] | None,
-        Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=()),
-    ] = None,
+    rules: RuleFolders = None,
     builtin_rules: Annotated[bool, Parameter(help="Learn for the builtin rules.")] = True,
     cluster: Annotated[str | None, Parameter(help="Name of the cluster where the log does not say.")] = None,
     quiet: Annotated[bool, Parameter(help="No remarks on standard error.", negative="")] = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from kubewitness.cli.content import ListFolders, RuleFolders  # noqa: TC001 - cyclopts reads the annotations
 from kubewitness.cli.issues import IssueFormat, print_issues
 
 app = App(name="exceptions", help="Check files of exceptions.")
@@ -20,14 +21,8 @@ def lint(
     file: Annotated[Path, Parameter(help="File of exceptions.")],
     /,
     *,
-    rules: Annotated[
-        list[Path] | None,
-        Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=()),
-    ] = None,
-    lists: Annotated[
-        list[Path] | None,
-        Parameter(help="Folder or file of lists; may be given several times.", negative=()),
-    ] = None,
+    rules: RuleFolders = None,
+    lists: ListFolders = None,
     format: Annotated[IssueFormat, Parameter(name=["--format", "-f"], help="How to print it.")] = IssueFormat.TABLE,  # noqa: A002
 ) -> int:
     """Find what is wrong with exceptions; exits with 1 when one of them cannot be used."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from kubewitness.cli import EXIT_MET, examples
+from kubewitness.cli.content import ListFolders, RuleFolders  # noqa: TC001 - cyclopts reads the annotations
 from kubewitness.cli.issues import IssueFormat, print_issues
 from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
@@ -53,10 +54,6 @@ class Dialect(StrEnum):
 
 RuleId = Annotated[str, Parameter(help="Id of the rule.")]
 Folder = Annotated[Path, Parameter(help="Folder or file of Sigma rules.")]
-Folders = Annotated[
-    list[Path] | None,
-    Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=()),
-]
 Formats = Annotated[Format, Parameter(name=["--format", "-f"], help="How to print it.")]
 
 
@@ -83,7 +80,7 @@ BuiltinRules = Annotated[bool, Parameter(help="Take the builtin rules.")]
 )
 def list_(
     *,
-    rules: Folders = None,
+    rules: RuleFolders = None,
     builtin_rules: BuiltinRules = True,
     rule_class: Classes = None,
     format: Annotated[  # noqa: A002 - the name of the option
@@ -112,7 +109,7 @@ def list_(
 @app.command(help_epilogue=_examples("catalogue", "catalogue --class core --format json"))
 def catalogue(
     *,
-    rules: Folders = None,
+    rules: RuleFolders = None,
     builtin_rules: BuiltinRules = True,
     rule_class: Classes = None,
     format: Formats = Format.TABLE,  # noqa: A002
@@ -152,7 +149,7 @@ def show(
     rule_id: RuleId,
     /,
     *,
-    rules: Folders = None,
+    rules: RuleFolders = None,
     yaml: Annotated[bool, Parameter(help="Print the rule's file as it is.", negative="")] = False,
     format: Formats = Format.TABLE,  # noqa: A002
 ) -> None:
@@ -172,10 +169,8 @@ def show(
 @app.command(help_epilogue=_examples("pipeline > kusto.yml", "pipeline --lists my-lists -o kusto.yml"))
 def pipeline(
     *,
-    rules: Folders = None,
-    lists: Annotated[
-        list[Path] | None, Parameter(help="Folder or file of lists; may be given several times.", negative=())
-    ] = None,
+    rules: RuleFolders = None,
+    lists: ListFolders = None,
     output: Output = None,
 ) -> None:
     """Print the pipeline with which `sigma convert` makes KQL of rules, for the table AKSAudit."""
@@ -227,10 +222,7 @@ def lint(
     folder: Folder | None = None,
     /,
     *,
-    lists: Annotated[
-        list[Path] | None,
-        Parameter(help="Folder or file of lists; may be given several times.", negative=()),
-    ] = None,
+    lists: ListFolders = None,
     format: Annotated[IssueFormat, Parameter(name=["--format", "-f"], help="How to print it.")] = IssueFormat.TABLE,  # noqa: A002
 ) -> int:
     """Find rules that cannot be loaded, can never match, repeat others, or lack something; builtin ones without FOLDER.
@@ -247,7 +239,7 @@ def sql(
     rule_id: RuleId,
     /,
     *,
-    rules: Folders = None,
+    rules: RuleFolders = None,
     dialect: Annotated[Dialect, Parameter(help="SQL of which engine.")] = Dialect.DUCKDB,
 ) -> None:
     """Print what a rule asks of one event, as SQL over the table of events."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from kubewitness.cli import EXIT_MET, EXIT_UNUSABLE
+from kubewitness.cli.content import RuleFolders  # noqa: TC001 - cyclopts reads the annotations
 from kubewitness.cli.logs import EngineOptions, LogOptions
 from kubewitness.cli.writing import render_to
 from kubewitness.model.alert import Severity
@@ -50,10 +51,7 @@ def scan(
     *paths: Annotated[
         str, Parameter(help="Files, directories, globs, or - for standard input.", allow_leading_hyphen=True)
     ],
-    rules: Annotated[
-        list[Path] | None,
-        Parameter(help="Folder or file of Sigma rules; may be given several times.", negative=()),
-    ] = None,
+    rules: RuleFolders = None,
     builtin_rules: Annotated[bool, Parameter(help="Run the builtin rules.")] = True,
     rule_class: Annotated[
         list[RuleClass] | None,

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from kubewitness.investigate.changes import ChangeKind, changes_between, is_noise, value_at, written
-from kubewitness.investigate.lives import blame
+from kubewitness.investigate.changes import ChangeKind, changes_between, value_at
 from kubewitness.investigate.render.object_fields import reads_of, touches_of
 from kubewitness.investigate.render.object_words import (
-    GIVEN,
     SIGNS,
     as_yaml,
     could,
     differences,
     ending,
     known_before,
+    last_set,
     life_in_words,
     stretches,
     title,
@@ -120,7 +119,7 @@ def told_life(number: int, life: Life, show: Show) -> dict[str, Any]:
         "ended_at": _ended_at(life),
         "items": _in_order([*_revisions(number, life, show), *_touches(life)]),
         "reads": _reads(life),
-        "ending": _ending(life),
+        "ending": ending(life),
         "deletion": life.deletion,
         "fields": list(_fields(life, show)),
         "state": as_yaml(show(life.state)).splitlines() if life.state is not None else [],
@@ -241,12 +240,6 @@ def _reads(life: Life) -> str | None:
     return f"Read {counted(len(reads), 'time')}: {listed}."
 
 
-def _ending(life: Life) -> str | None:
-    if life.deletion:
-        return ending(life.deletion)
-    return "still there where the log ends" if life.revisions else None
-
-
 def _ended_at(life: Life) -> datetime | None:
     if life.deletion and (at := life.deletion.gone_at or life.deletion.asked_at):
         return at
@@ -277,7 +270,5 @@ def _strip(life: Life) -> list[_Segment]:
 
 def _fields(life: Life, show: Show) -> Iterator[tuple[str, str, Revision, str]]:
     """Each field of the last state: its name, its value, the revision that set it, and who that was."""
-    state = show(life.state)
-    for each in blame(life):
-        if not is_noise(each.path) and each.path not in GIVEN:
-            yield written(each.path), value_text(value_at(state, each.path)), each.revision, who(each.revision.by)
+    for name, value, revision in last_set(life, show(life.state)):
+        yield name, value, revision, who(revision.by)

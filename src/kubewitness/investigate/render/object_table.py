@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.text import Text
 
-from kubewitness.investigate.changes import Change, ChangeKind, changes_between, is_noise, value_at, written
-from kubewitness.investigate.lives import blame
+from kubewitness.investigate.changes import Change, ChangeKind, changes_between
 from kubewitness.investigate.render.object_fields import reads_of, touches_of
 from kubewitness.investigate.render.object_words import (
-    GIVEN,
     SIGNS,
     as_yaml,
     changed,
@@ -19,11 +17,11 @@ from kubewitness.investigate.render.object_words import (
     differences,
     ending,
     known_before,
+    last_set,
     life_in_words,
     stretches,
     title,
     told,
-    value_text,
     who,
 )
 from kubewitness.investigate.writes import Evidence
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from kubewitness.investigate.deletions import Deletion
     from kubewitness.investigate.lives import Life, Revision
 
     Show = Callable[[Any], Any]
@@ -67,10 +64,7 @@ def write_lives(
         _print_head(console, number, life)
         _print_revisions(console, life, show, with_status=with_status)
         _print_touches(console, life)
-        if life.deletion:
-            _print_deletion(console, life.deletion)
-        elif life.revisions:
-            console.print(Text("still there where the log ends", style="dim"))
+        _print_ending(console, life)
         if with_blame:
             _print_blame(console, life, show)
         console.print()
@@ -157,19 +151,20 @@ def _print_touches(console: Console, life: Life) -> None:
         _print_hanging(console, Text(" " * _LEAD), Text(visible(by), style="dim"))
 
 
-def _print_deletion(console: Console, deletion: Deletion) -> None:
-    lead = Text(f"{_time(deletion.asked_at)} end".ljust(_LEAD), style="bold")
-    _print_hanging(console, lead, Text(visible(ending(deletion)), style="bold"))
+def _print_ending(console: Console, life: Life) -> None:
+    text = ending(life)
+    if text and life.deletion:
+        lead = Text(f"{_time(life.deletion.asked_at)} end".ljust(_LEAD), style="bold")
+        _print_hanging(console, lead, Text(visible(text), style="bold"))
+    elif text:
+        console.print(Text(text, style="dim"))
 
 
 def _print_blame(console: Console, life: Life, show: Show) -> None:
     console.print(Text("who last set each field:", style="bold"))
-    state = show(life.state)
-    for each in blame(life):
-        if is_noise(each.path) or each.path in GIVEN:
-            continue
-        lead = f"r{each.revision.number} {_time(each.revision.at)}".ljust(_LEAD)
-        text = f"{written(each.path)}: {value_text(value_at(state, each.path))}  {who(each.revision.by)}"
+    for name, value, revision in last_set(life, show(life.state)):
+        lead = f"r{revision.number} {_time(revision.at)}".ljust(_LEAD)
+        text = f"{name}: {value}  {who(revision.by)}"
         _print_hanging(console, Text(lead, style="dim"), Text(visible(text)))
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kubewitness.investigate.changes import Change, ChangeKind, Part, is_noise, parts_of, value_at
+from kubewitness.investigate.changes import Change, ChangeKind, Part, is_noise, parts_of, value_at, written
 from kubewitness.investigate.kinds import field_manager
+from kubewitness.investigate.lives import blame
 from kubewitness.investigate.writes import Evidence
 from kubewitness.words.lists import counted, shorten
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from kubewitness.investigate.requests import Request
 
 SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
-GIVEN = frozenset({("metadata", name) for name in ("name", "namespace", "uid", "creationTimestamp")})
+_GIVEN = frozenset({("metadata", name) for name in ("name", "namespace", "uid", "creationTimestamp")})
 """Fields that the headline says."""
 
 _MOST_LEVELS = 3
@@ -53,7 +54,7 @@ def life_in_words(life: Life) -> str:
 
 def told(changes: Iterable[Change]) -> list[Change]:
     """Changes that are worth telling; a long value that came or went is told part by part."""
-    return [each for change in changes if change.path not in GIVEN for each in _unfolded(change)]
+    return [each for change in changes if change.path not in _GIVEN for each in _unfolded(change)]
 
 
 def stretches(life: Life, *, with_status: bool) -> Iterator[list[Revision]]:
@@ -196,7 +197,26 @@ def _is_status_alone(revision: Revision) -> bool:
     return revision.state is not None and all(change.part is Part.STATUS for change in revision.changes)
 
 
-def ending(deletion: Deletion) -> str:
+def ending(life: Life) -> str | None:
+    """How a life ended, or that it did not; None for one of which nothing is known."""
+    if life.deletion:
+        return _end(life.deletion)
+    return "still there where the log ends" if life.revisions else None
+
+
+def last_set(life: Life, state: Any) -> Iterator[tuple[str, str, Revision]]:
+    """Each field of the last state that is worth telling: its name, its value, and the revision that set it.
+
+    Args:
+        life: of the object.
+        state: its last state, as it may be shown.
+    """
+    for each in blame(life):
+        if not is_noise(each.path) and each.path not in _GIVEN:
+            yield written(each.path), value_text(value_at(state, each.path)), each.revision
+
+
+def _end(deletion: Deletion) -> str:
     """How an object ended, or was asked to."""
     by = who(deletion.request)
     text = _DELETED[deletion.kind.value].format(by)
