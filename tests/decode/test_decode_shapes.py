@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -87,6 +88,8 @@ ROW_OBJECTS = {
     "ResponseObject": None,
     **{column: json.loads(str(ROW_TEXT[column])) for column in _DYNAMIC},
 }
+# As a pipeline writes them that names columns in its own way.
+ROW_LOWER = {re.sub("[A-Z]", lambda first: first[0].lower(), key, count=1): value for key, value in ROW_OBJECTS.items()}
 DIAGNOSTICS = {
     "TimeGenerated": "2026-11-15T21:00:02.091Z",
     "Category": "kube-audit",
@@ -147,6 +150,7 @@ SHAPES: dict[str, tuple[str, int, str | None, str | None]] = {
     ),
     "row, text": (compact(ROW_TEXT), 1, CLUSTER, str(ROW_TEXT["TimeGenerated"])),
     "row, objects": (compact(ROW_OBJECTS), 1, CLUSTER, str(ROW_TEXT["TimeGenerated"])),
+    "row, small initials": (compact(ROW_LOWER), 1, CLUSTER, str(ROW_TEXT["TimeGenerated"])),
     "rows listed": (
         json.dumps([{**ROW_TEXT, "TableName": "PrimaryResult"}] * 2, indent=2),
         2,
@@ -177,7 +181,7 @@ SHAPES: dict[str, tuple[str, int, str | None, str | None]] = {
 }
 # The head of a list, without an item, is no record.
 LISTS = frozenset(name for name, (_, count, *_) in SHAPES.items() if count > 1) | {"filter-log-events"}
-ROWS = ("row, text", "row, objects", "rows listed", "query answer")
+ROWS = ("row, text", "row, objects", "row, small initials", "rows listed", "query answer")
 
 
 def read(text: bytes) -> tuple[list[Outcome], list[Outcome]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kubewitness.decode.record import Envelope, Record
 
 MARKS = ("auditID", "verb", "requestURI")
+ROW_MARKS = ("auditId", "requestUri")
+"""What only rows of a table have, whose columns a pipeline has named in this way; the API server writes `MARKS`."""
 SKIPPED = b"skipped-too-big-size-object"
 _TRUNCATED = b"audit.k8s.io/truncated"
 _BODIES = ("requestObject", "responseObject")
@@ -27,10 +29,12 @@ def is_audit_event(fields: Mapping[str, msgspec.Raw]) -> bool:
 
     It is when it has an auditID, which nothing else has; when it says so (`kind` Event without a foreign
     `apiVersion`); and when it says nothing (the items of an EventList do not) but has a verb or a requestURI.
-    A core `Event` is not.
+    A core `Event` is not, and no row of a table.
     """
     if bytes(fields.get("auditID", b"null")) != b"null":
         return True
+    if any(mark in fields for mark in ROW_MARKS):
+        return False
     version = string_of(fields["apiVersion"]) if "apiVersion" in fields else None
     if version is not None and not version.startswith("audit.k8s.io/"):
         return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kubewitness.decode.audit import MARKS, event_of_fields
+from kubewitness.decode.audit import MARKS, ROW_MARKS, event_of_fields
 from kubewitness.decode.columns import Columns
 from kubewitness.decode.json_text import clean_escapes, string_of, tidy
 from kubewitness.decode.outcome import Other
@@ -59,7 +59,8 @@ CUT_TEXTS = frozenset((name,) for name in _NAMES)
 
 def unwrap(record: Record) -> Iterable[Outcome | Inner] | None:
     """Claim rows of the audit tables, and rows of the control-plane tables as another category."""
-    if any(mark in record.fields for mark in MARKS):
+    is_named_as_row = any(mark in record.fields for mark in ROW_MARKS)
+    if any(mark in record.fields for mark in MARKS) and not is_named_as_row:
         return None
     columns = Columns(record.fields)
     table = (columns.string("type") or "").lower()
