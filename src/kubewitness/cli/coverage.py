@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from kubewitness.cli.logs import demand_paths
+from kubewitness.cli.logs import LogOptions
 from kubewitness.cli.policy import Format
+from kubewitness.model.errors import UsageError
 from kubewitness.model.rule import RuleClass
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def coverage(
     rules: Annotated[
         list[Path] | None, Parameter(help="Folder or file of Sigma rules; several times.", negative=())
     ] = None,
+    store: Annotated[str | None, Parameter(help="Ask this store instead of logs; of very many events some.")] = None,
+    cluster: Annotated[str | None, Parameter(help="Of a store, the only cluster wanted.")] = None,
     builtin_rules: Annotated[bool, Parameter(help="Ask for the builtin rules.")] = True,
     rule_class: Annotated[
         list[RuleClass] | None,
@@ -40,8 +43,17 @@ def coverage(
     """
     from kubewitness.app.policies.log_coverage import coverage_of_log  # noqa: PLC0415 - the engine is imported when it runs
 
-    demand_paths(paths, example="kubewitness coverage audit.log")
-    found = coverage_of_log(paths, rules or [], builtin=builtin_rules, classes=rule_class or tuple(RuleClass))
+    if store is None and cluster is not None:
+        raise UsageError("--cluster chooses one of a store", hint="add --store, or name the logs of that cluster")
+    asked = LogOptions(store=store, cluster=cluster).logs(paths, example="kubewitness coverage audit.log")
+    found = coverage_of_log(
+        asked.paths,
+        rules or [],
+        store=asked.store,
+        cluster=asked.cluster,
+        builtin=builtin_rules,
+        classes=rule_class or tuple(RuleClass),
+    )
     if format is Format.JSON:
         sys.stdout.write(json.dumps(_fields(found), indent=2) + "\n")
     else:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kubewitness.app.lake.ingest import ingest
 from kubewitness.app.policies.log_coverage import coverage_of_log
-from kubewitness.model.errors import UnreadableError
+from kubewitness.model.errors import UnreadableError, UsageError
 from kubewitness.model.rule import RuleClass
 from kubewitness.policy.coverage import Verdict
 
@@ -73,6 +74,16 @@ def test_a_log_of_aks_is_known_by_its_levels(tmp_path: Path) -> None:
     name, is_inferred, verdicts = asked(tmp_path, AKS)
     assert (name, is_inferred) == ("aks-kube-audit", False)
     assert verdicts == {"shell": Verdict.PARTLY, "value": Verdict.BLIND}
+
+
+def test_a_store_is_known_by_what_its_log_is_known_by(tmp_path: Path) -> None:
+    path, lake = log(tmp_path, AKS), str(tmp_path / "lake")
+    ingest([path], lake)
+    rules, classes = [tmp_path / "rules.yml"], list(RuleClass)
+    stored = coverage_of_log([], rules, store=lake, builtin=False, classes=classes)
+    assert stored == coverage_of_log([path], rules, builtin=False, classes=classes)
+    with pytest.raises(UsageError, match="no cluster `elsewhere`"):
+        coverage_of_log([], rules, store=lake, cluster="elsewhere", builtin=False, classes=classes)
 
 
 def test_without_reads_it_is_the_category_that_has_none(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kubewitness.app.lake.opening import open_snapshot
 from kubewitness.app.policies.coverage import RuleCoverage, cover
-from kubewitness.app.policies.recognition import Fit, RecordedRow, recognise
+from kubewitness.app.policies.recognition import Fit, RecordedRow, recognise, recognise_stored
 from kubewitness.model.errors import UnreadableError
 from kubewitness.model.recording import Level
 
@@ -59,13 +60,21 @@ class LogCoverage:
 
 
 def coverage_of_log(
-    paths: Sequence[str], folders: Sequence[Path] = (), *, builtin: bool = True, classes: Iterable[RuleClass]
+    paths: Sequence[str],
+    folders: Sequence[Path] = (),
+    *,
+    store: str | None = None,
+    cluster: str | None = None,
+    builtin: bool = True,
+    classes: Iterable[RuleClass],
 ) -> LogCoverage:
     """Find out what is recorded in a log, and what such a log could not show.
 
     Args:
         paths: files, directories, globs, `-` for standard input.
         folders: folders or files of rules.
+        store: what is asked instead of paths; of very many events some are looked at.
+        cluster: the only one of the store that is asked.
         builtin: whether the builtin rules are asked for.
         classes: noise classes of rules.
 
@@ -73,7 +82,7 @@ def coverage_of_log(
         UnreadableError: nothing of the paths could be read, or no event in it says its level.
         RuleError: a rule cannot be loaded.
     """
-    found = recognise(paths)
+    found = recognise(paths) if store is None else recognise_stored(open_snapshot(store, cluster=cluster))
     if not found.rows:
         raise UnreadableError(
             "no event says at which level it was recorded",
@@ -97,7 +106,7 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     found: dict[str, int] = {}
     for name, count in pairs:
         found[name] = found.get(name, 0) + count
-    return tuple(sorted(found.items(), key=lambda item: -item[1]))
+    return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _seen(rows: Sequence[RecordedRow]) -> list[Seen]:
@@ -109,4 +118,5 @@ def _seen(rows: Sequence[RecordedRow]) -> list[Seen]:
         events[name] = events.get(name, 0) + row.events
         levels = verbs.setdefault(name, {})
         levels[row.verb] = max(levels.get(row.verb, Level.NONE), Level(row.level), key=lambda each: each.rank)
-    return [Seen(name, tuple(sorted(verbs[name].items()))) for name in sorted(events, key=lambda name: -events[name])]
+    ordered = sorted(events, key=lambda name: (-events[name], name))
+    return [Seen(name, tuple(sorted(verbs[name].items()))) for name in ordered]
