@@ -16,6 +16,25 @@ _TIMES = {"TIMESTAMP": "TIMESTAMPTZ"}  # offsets are honoured only with a zone; 
 _PACKAGE = "kubewitness.decode"
 _BODIES = ("requestObject", "responseObject")
 _REMARKS = ("kind", "apiVersion", "annotations", "authenticationMetadata")
+_AZURE_COLUMNS = {
+    "category": "VARCHAR",
+    "resourceId": "VARCHAR",
+    "time": "TIMESTAMPTZ",
+    "properties": "STRUCT(log VARCHAR)",
+}
+_TABLE_COLUMNS = dict.fromkeys(
+    "AuditId Level Stage Verb RequestUri User SourceIps UserAgent ObjectRef ResponseStatus RequestObject ResponseObject"
+    " Annotations _ResourceId".split(),
+    "VARCHAR",
+) | dict.fromkeys(("RequestReceivedTime", "StageReceivedTime", "TimeGenerated"), "TIMESTAMPTZ")
+_CANONICAL_COLUMNS = {
+    "source": "INTEGER",
+    "line": "BIGINT",
+    "cluster": "VARCHAR",
+    "logged_at": "TIMESTAMPTZ",
+    "truncated": "BOOLEAN",
+    "partial": "BOOLEAN",
+}
 # How a sketch has the parts of an event that it does not look into, or only for a little: as their text. Of bodies it
 # has whether they are there, and what a deletion's says of a dry run: nothing of them is copied.
 _SKETCHED: dict[str, JsonType] = {
@@ -102,53 +121,21 @@ def shape_query(shape: EngineShape, depth: Depth = Depth.WHOLE) -> ShapeQuery:
             columns = {name: engine_type(type_) for name, type_ in event.items()}
             return ShapeQuery(columns, _sql("plain"), {})
         case EngineShape.AZURE:
-            columns = {
-                "category": "VARCHAR",
-                "resourceId": "VARCHAR",
-                "time": "TIMESTAMPTZ",
-                "properties": "STRUCT(log VARCHAR)",
-            }
             records = _sql("azure")
             if depth is Depth.HEADS:
                 for name in _BODIES:
                     del event[name]
                 absent = "".join(f',\n    NULL::JSON AS "{name}"' for name in _BODIES)
                 records = records.replace("unnest(event)", f"unnest(event){absent}")
-            return ShapeQuery(columns, records, {"event": json.dumps(event)})
+            return ShapeQuery(dict(_AZURE_COLUMNS), records, {"event": json.dumps(event)})
         case EngineShape.TABLE:
-            names = [
-                "AuditId",
-                "Level",
-                "Stage",
-                "Verb",
-                "RequestUri",
-                "User",
-                "SourceIps",
-                "UserAgent",
-                "ObjectRef",
-                "ResponseStatus",
-                "RequestObject",
-                "ResponseObject",
-                "Annotations",
-                "_ResourceId",
-            ]
-            columns = dict.fromkeys(names, "VARCHAR")
-            columns |= dict.fromkeys(("RequestReceivedTime", "StageReceivedTime", "TimeGenerated"), "TIMESTAMPTZ")
             heads = {name: event[name] for name in ("user", "sourceIPs", "objectRef", "responseStatus")}
             records = _sql("table")
             if depth is Depth.SKETCH:
                 records = f"{_SKETCHED_TABLE}{records})"
-            return ShapeQuery(columns, records, {"heads": json.dumps(heads)})
+            return ShapeQuery(dict(_TABLE_COLUMNS), records, {"heads": json.dumps(heads)})
         case EngineShape.CANONICAL:
-            columns = {
-                "source": "INTEGER",
-                "line": "BIGINT",
-                "cluster": "VARCHAR",
-                "logged_at": "TIMESTAMPTZ",
-                "truncated": "BOOLEAN",
-                "partial": "BOOLEAN",
-                "event": engine_type(event),
-            }
+            columns = _CANONICAL_COLUMNS | {"event": engine_type(event)}
             return ShapeQuery(columns, _sql("canonical"), {})
 
 

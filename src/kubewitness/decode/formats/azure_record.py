@@ -1,6 +1,6 @@
 r"""Records of Azure resource logs, from Event Hubs and from storage accounts.
 
-    {"category":"kube-audit","properties":{"log":"{\\"kind\\":\\"Event\\",...}\\n","pod":"kube-apiserver-.."},
+    {"category":"kube-audit","properties":{"log":"{\"kind\":\"Event\",...}\n","pod":"kube-apiserver-.."},
      "resourceId":"/SUBSCRIPTIONS/...","time":"2024-11-15T21:00:02.0918Z", ...}
 
 `log` is a JSON string, or an object once a forwarder has parsed it; Azure cuts it at 16 KiB. Both

@@ -1,7 +1,7 @@
 r"""CloudWatch Logs of EKS: subscription payloads, and answers that list events or the rows of a query.
 
     {"messageType":"DATA_MESSAGE","logGroup":"/aws/eks/NAME/cluster","logStream":"kube-apiserver-audit-0f3a..",
-     "logEvents":[{"id":"..","timestamp":1741069338822,"message":"{\\"kind\\":\\"Event\\",..}"}]}
+     "logEvents":[{"id":"..","timestamp":1741069338822,"message":"{\"kind\":\"Event\",..}"}]}
     {"events":[{"logStreamName":"kube-apiserver-audit-0f3a..","timestamp":1741069338822,"message":".."}]}
     {"results":[[{"field":"@timestamp","value":".."},{"field":"@message","value":".."},..]],"status":"Complete"}
 

@@ -1,6 +1,6 @@
 r"""Events as JSON strings: what `jq .properties.log` and `aws logs ... --query 'events[].message'` print.
 
-"{\\"kind\\":\\"Event\\",\\"apiVersion\\":\\"audit.k8s.io/v1\\",...}\\n"
+"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",...}\n"
 """
 
 from __future__ import annotations

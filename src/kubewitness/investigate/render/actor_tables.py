@@ -30,6 +30,7 @@ _TITLES = {
 _SENTENCES = frozenset({"WHAT HAPPENED", "WHAT THE SERVER SAID"})
 
 _Rows: TypeAlias = "list[list[str]]"
+_Table: TypeAlias = "tuple[str, Sequence[str], _Rows]"
 
 
 def to_text(report: ActorReport, *, most: int) -> str:
@@ -94,7 +95,7 @@ def summary(profile: Profile) -> str:
     return f"{kind}: {counted(profile.requests, 'request')}{span}; {', '.join(parts)}".rstrip("; ")
 
 
-def tables(report: ActorReport, *, is_wide: bool) -> Iterator[tuple[str, Sequence[str], _Rows]]:
+def tables(report: ActorReport, *, is_wide: bool) -> Iterator[_Table]:
     """Title, headers and rows of each table that has something to say; columns without any value are left out.
 
     Args:
@@ -108,8 +109,14 @@ def tables(report: ActorReport, *, is_wide: bool) -> Iterator[tuple[str, Sequenc
             yield title, [headers[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
 
-def _tables(report: ActorReport) -> Iterator[tuple[str, Sequence[str], _Rows]]:
-    profile = report.profile
+def _tables(report: ActorReport) -> Iterator[_Table]:
+    yield from _remarkable(report)
+    yield from _identity(report.profile)
+    yield from _deeds(report.profile)
+    yield from _tokens_and_sessions(report.profile)
+
+
+def _remarkable(report: ActorReport) -> Iterator[_Table]:
     yield (
         "Alerts",
         ("WHEN", "SEVERITY", "ALERT", "REQUESTS", "WHAT HAPPENED"),
@@ -118,8 +125,11 @@ def _tables(report: ActorReport) -> Iterator[tuple[str, Sequence[str], _Rows]]:
             for each in report.alerts
         ],
     )
-    new = [[each.what, each.value, _time(each.first_at), f"{each.count:,}"] for each in profile.news]
-    yield f"New, {profile.compared}", ("WHAT", "", "FIRST", "REQUESTS"), new
+    new = [[each.what, each.value, _time(each.first_at), f"{each.count:,}"] for each in report.profile.news]
+    yield f"New, {report.profile.compared}", ("WHAT", "", "FIRST", "REQUESTS"), new
+
+
+def _identity(profile: Profile) -> Iterator[_Table]:
     yield (
         "Who it is",
         (
@@ -140,6 +150,9 @@ def _tables(report: ActorReport) -> Iterator[tuple[str, Sequence[str], _Rows]]:
         rows = _seen(profile.aspects[aspect], details=bool(details))
         headers = (header, "REQUESTS", "FIRST", "LAST", *([details] if details else []))
         yield title, headers, rows
+
+
+def _deeds(profile: Profile) -> Iterator[_Table]:
     yield (
         "What it did",
         ("VERB", "WHAT", "NAMESPACE", "REQUESTS", "DENIED", "FAILED", "OBJECTS", "LAST"),
@@ -164,6 +177,9 @@ def _tables(report: ActorReport) -> Iterator[tuple[str, Sequence[str], _Rows]]:
         ("ROLE", "BY", "REQUESTS", "LAST"),
         [[each.role or "", each.reason or "", f"{each.count:,}", _time(each.last_at)] for each in profile.roles],
     )
+
+
+def _tokens_and_sessions(profile: Profile) -> Iterator[_Table]:
     yield (
         "Tokens of service accounts, asked for by it or for it",
         ("WHEN", "FOR", "BY", "TOKEN", "GIVEN", "USES"),
