@@ -54,4 +54,5 @@ def test_rows_left_out_are_counted_in_either_form(names: tuple[str, ...]) -> Non
     lines = table(names, *rows, most=2)
     assert lines[-1] == "the first 2 of 5 rows; --most shows more"
     assert not any("-2-x" in line for line in lines)
+    assert table(names, *rows, most=0)[-1] == "none shown of 5 rows; --most shows more"
     assert table(names)[-1] == "no rows"

@@ -112,6 +112,8 @@ def test_a_filter_is_told_from_a_path_by_one_rule(command: str, words: tuple[str
         (("hunt", "--sql", "SELECT 1"), "no logs named", "audit.log"),
         (("hunt", "verb:get", "audit.log", "--policy", "policy.yaml"), "would not load this policy", "policy lint"),
         (("facets", "audit.log", "--policy", "policy.yaml"), "would not load this policy", "policy lint"),
+        (("actor", "alice", "audit.log", "--most=-1"), "--most is a number of rows", "0 for all"),
+        (("compare", "a.log", "b.log", "--most=-1"), "--most is a number of rows", "0 for all"),
         (("coverage", "audit.log", "--cluster", "shop"), "--cluster chooses one of a store", "--store"),
         (("coverage", "audit.log", "--store", "lake"), "logs and a store", "name either"),
         (("coverage", "audit.log", "--polcy"), "unknown option --polcy", "--help"),

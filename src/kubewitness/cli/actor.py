@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from kubewitness.cli.logs import PATHS_HELP, LogOptions, warn_of
 from kubewitness.cli.writing import write
 from kubewitness.model.alert import Severity
+from kubewitness.model.errors import UsageError
 
 
 class ActorFormat(StrEnum):
@@ -52,6 +53,8 @@ def actor(
     from kubewitness.investigate.render.actor_tables import to_html, to_text  # noqa: PLC0415
     from kubewitness.words.plain import ledger_fields, plain  # noqa: PLC0415
 
+    if most < 0:
+        raise UsageError("--most is a number of rows", hint="write 0 for all of them, or more")
     where = (logs or LogOptions()).logs(paths, example="kubewitness actor shop/web audit.log")
     report = profile_actor(where, name, baseline=baseline, alerts=alerts, least=min_severity, reveal=reveal)
     warn_of(report.ledger)

@@ -54,6 +54,8 @@ def compare(
     from kubewitness.app.investigate.comparison import compare as run  # noqa: PLC0415 - the engine comes with it
     from kubewitness.investigate.render.comparison_table import comparison_fields, write_comparison  # noqa: PLC0415
 
+    if most < 0:
+        raise UsageError("--most is a number of rows", hint="write 0 for all of them, or more")
     if not ratio > 1:
         raise UsageError("a ratio is above 1", hint="--ratio 3 shows what is three times more or less")
     found = run(*_sides(paths, logs or LogOptions(), split, period, clusters), ratio=ratio, reveal=reveal)

@@ -32,7 +32,7 @@ def sql(
         Path | None,
         Parameter(help="Audit policy of the server, or builtin:NAME, to say whether the log could have shown it."),
     ] = None,
-    most: Annotated[int, Parameter(name=["--most", "-n"], help="How many rows a table shows.")] = 100,
+    most: Annotated[int, Parameter(name=["--most", "-n"], help="How many rows a table shows; 0 only counts.")] = 100,
     seconds: Annotated[float, Parameter(help="How long the query may take, reading of logs not counted.")] = 600.0,
     reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
     format: Annotated[RowFormat, Parameter(name=["--format", "-f"], help="How to print rows.")] = RowFormat.TABLE,  # noqa: A002

@@ -49,7 +49,7 @@ def timeline(
     alerts: Annotated[bool, Parameter(help="Look for alerts, which takes a scan of the same logs.")] = True,
     min_severity: Annotated[Severity, Parameter(help="Leave out alerts below.")] = Severity.LOW,
     idle: Annotated[float, Parameter(help="Minutes without a request after which a session is over.")] = IDLE_S / 60,
-    most: Annotated[int, Parameter(help="How many entries of the table to show.")] = 200,
+    most: Annotated[int, Parameter(help="How many entries of the table to show; 0 none.")] = 200,
     reveal: Annotated[bool, Parameter(help="Show secrets, tokens and command arguments.", negative="")] = False,
     format: Annotated[TimelineFormat, Parameter(name=["--format", "-f"], help="How to print it.")] = (  # noqa: A002
         TimelineFormat.TABLE

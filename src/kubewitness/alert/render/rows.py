@@ -15,6 +15,7 @@ from kubewitness.alert.render.comma_separated import cell
 from kubewitness.alert.render.row_format import RowFormat
 from kubewitness.look.console import Paper, print_hanging
 from kubewitness.words.escape import visible
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -109,10 +110,11 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO, typ
         _print_one_below_the_other(console, header, first)
     else:
         console.print(_side_by_side(header, first, widths, types))
-    if not first:
+    if left:
+        shown = f"the first {len(first):,} of" if first else "none shown of"
+        console.print(f"{shown} {counted(len(first) + left, 'row')}; --most shows more", style="dim")
+    elif not first:
         console.print("no rows")
-    elif left:
-        console.print(f"the first {len(first):,} of {len(first) + left:,} rows; --most shows more", style="dim")
     return len(first) + left
 
 
