@@ -195,6 +195,7 @@ def run_cases(
     either kind, or has an exemption that it does not need.
     """
     from kubewitness.app.rulebook.cases import check_cases, outcome_fields  # noqa: PLC0415
+    from kubewitness.words.lists import counted  # noqa: PLC0415
 
     outcome = check_cases(folder)
     if format is Format.JSON:
@@ -207,11 +208,11 @@ def run_cases(
             _print(f"{failure.path}{subject}: {case}{failure.message}{mutation}")
             for event in failure.events if events else ():
                 _print(f"    {_json(event)}")
-        result = _count(len(outcome.failures), "failure") if outcome.failures else "all pass"
+        result = counted(len(outcome.failures), "failure") if outcome.failures else "all pass"
         tried = [
-            _count(outcome.rules, "rule"),
-            _count(outcome.cases, "case"),
-            _count(outcome.variants, "variant"),
+            counted(outcome.rules, "rule"),
+            counted(outcome.cases, "case"),
+            counted(outcome.variants, "variant"),
         ]
         _print(f"{', '.join(tried)}: {result}")
     return EXIT_MET if outcome.failures else 0
@@ -269,10 +270,6 @@ def _print(text: str) -> None:
 
 def _json(value: Any) -> str:
     return json.dumps(value)  # pure ASCII: nothing in it can be mistaken for a control character
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

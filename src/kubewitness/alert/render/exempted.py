@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubewitness.model.exception import ExceptionState
-from kubewitness.words.lists import listed
+from kubewitness.words.lists import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def platform_sentences(report: Report) -> Iterator[str]:
 
 def _taken_out(report: Report, platform: str) -> str:
     requests = sum(use.requests for use in report.exceptions if use.info.platform == platform)
-    return f"{_count(requests, 'request')} taken out"
+    return f"{counted(requests, 'request')} taken out"
 
 
 def exception_sentences(report: Report) -> Iterator[str]:
@@ -53,8 +53,6 @@ def _sentence(use: ExceptionUse) -> str:
             return f"{info.id} ({info.owner}, until {info.expires}) took nothing out"
         case ExceptionState.USED:
             rules = listed([f"{count:,} of {rule}" for rule, count in use.by_rule.items()])
-            return f"{info.id} ({info.owner}, until {info.expires}) took out {_count(use.requests, 'request')}: {rules}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+            return (
+                f"{info.id} ({info.owner}, until {info.expires}) took out {counted(use.requests, 'request')}: {rules}"
+            )

@@ -11,6 +11,7 @@ from kubewitness.alert.render.exempted import exception_sentences, platform_sent
 from kubewitness.look.console import SEVERITY_STYLES, open_console
 from kubewitness.model.alert import Severity
 from kubewitness.words.escape import visible
+from kubewitness.words.lists import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +58,7 @@ def render(report: Report, out: TextIO) -> None:
 def _headline(report: Report) -> Text:
     text = Text()
     by_severity = Counter(alert.severity for alert in report.alerts)
-    text.append(_count(len(report.alerts), "alert"), style="bold")
+    text.append(counted(len(report.alerts), "alert"), style="bold")
     if report.alerts:
         text.append(" (")
         found = [severity for severity in reversed(Severity) if by_severity[severity]]
@@ -65,7 +66,7 @@ def _headline(report: Report) -> Text:
             text.append(", " if index else "")
             text.append(f"{by_severity[severity]} {severity.value}", style=SEVERITY_STYLES[severity])
         text.append(")")
-    text.append(f" in {_count(report.ledger.events + report.ledger.partial, 'event')}")
+    text.append(f" in {counted(report.ledger.events + report.ledger.partial, 'event')}")
     if report.clusters:
         names = [short_cluster(cluster) for cluster in report.clusters]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - three fit on the line
@@ -74,7 +75,7 @@ def _headline(report: Report) -> Text:
 
 
 def _span(report: Report) -> str:
-    parts = [_count(report.rules, "rule"), f"{report.duration_s:.1f} s"]
+    parts = [counted(report.rules, "rule"), f"{report.duration_s:.1f} s"]
     if report.first_at and report.last_at:
         same_day = report.first_at.date() == report.last_at.date()
         last = f"{report.last_at:%H:%M:%S}" if same_day else f"{report.last_at:%Y-%m-%d %H:%M:%S}"
@@ -98,7 +99,7 @@ def _no_alerts(report: Report) -> str:
     events = report.ledger.events + report.ledger.partial
     if not events:
         return "Nothing to judge: no audit event was found in what was read."
-    return f"No alerts: {_count(report.rules, 'rule')} found nothing to report in {_count(events, 'event')}."
+    return f"No alerts: {counted(report.rules, 'rule')} found nothing to report in {counted(events, 'event')}."
 
 
 def _print_alerts(console: Console, alerts: Sequence[Alert]) -> None:
@@ -209,10 +210,6 @@ def _print_rejections(console: Console, label: str, rejections: Iterable[Rejecti
 
 def _when(at: datetime | None) -> str:
     return f"{at:%m-%d %H:%M}" if at else "-"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def short_cluster(cluster: str) -> str:
