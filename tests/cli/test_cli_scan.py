@@ -317,6 +317,13 @@ def test_formats_without_a_summary_say_on_standard_error_what_exceptions_took_ou
     _, out, err = scan(log, "--format", format_, "--exceptions", exceptions)
     assert "secret-read" not in out
     assert "taken out by exceptions: 1" in err
+    assert "own work" not in err
+
+
+def test_what_platforms_do_is_not_told_as_somebodys_exceptions(scan: Scan) -> None:
+    _, _, err = scan(Path(__file__).parents[2] / "examples" / "aks-attack", "--format", "ndjson", builtin=True)
+    assert "taken out as the platform's own work: " in err
+    assert "exceptions" not in err
 
 
 def test_an_expired_exception_is_a_warning_on_standard_error(scan: Scan, log: Path, tmp_path: Path) -> None:

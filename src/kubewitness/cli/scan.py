@@ -134,9 +134,11 @@ def _say(report: Report, output: Path | None, *, is_summary_shown: bool) -> None
     for use in report.exceptions:
         if use.state is ExceptionState.EXPIRED:
             print(f"warning: {use.info.origin}: the exception expired on {use.info.expires}", file=sys.stderr)  # noqa: T201
-    taken_out = sum(use.requests for use in report.exceptions)
-    if taken_out and (output is not None or not is_summary_shown):
-        print(f"taken out by exceptions: {taken_out:,}", file=sys.stderr)  # noqa: T201
+    own = sum(use.requests for use in report.exceptions if use.info.platform)
+    taken_out = sum(use.requests for use in report.exceptions if not use.info.platform)
+    for count, why in ((own, "as the platform's own work"), (taken_out, "by exceptions")):
+        if count and (output is not None or not is_summary_shown):
+            print(f"taken out {why}: {count:,}", file=sys.stderr)  # noqa: T201
     if output is not None:
         ledger = report.ledger
         print(  # noqa: T201
