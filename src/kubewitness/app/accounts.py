@@ -102,6 +102,7 @@ class Accounts:
         """
         hits = self._engine.rows(
             "SELECT rule, event, happened_at, source_id, record_line FROM hits JOIN staged ON staged.rowid = event"
+            " ORDER BY rule, event"
         )
         rules = [rule.info for rule in self._plan.rules]
         columns = () if bare else (*_DETAILS, *self._phrased({row["rule"] for row in hits})) if described else _IDENTITY
